@@ -1,0 +1,226 @@
+//! Where the entry Service points, and with which ports.
+
+use std::net::IpAddr;
+
+use ofn_contract::{
+    Entry, EntryPort, EntryTarget, KeyValue, LabelQuery, Listener, ObjectName, Observation,
+    Service, ServiceQuery, Violation,
+};
+
+use crate::names::{is_dns_name, is_label, is_subdomain};
+use crate::violation::invalid;
+
+/// The annotation that names the data plane Service instead of all rules: `<namespace>/<name>`.
+pub const ENTRY_SERVICE_ANNOTATION: &str = "networking.openfunction.io/entry-service";
+/// The label by which implementations mark what they made for a Gateway. Source: GEP-1762.
+pub const GATEWAY_NAME_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
+
+/// The contract allows as many.
+const MOST_QUERIES: usize = 8;
+/// An entry has at most as many addresses: those that a Gateway's status may have.
+const MOST_ADDRESSES: usize = 16;
+
+/// The queries of the vendor, then those of the standard rules.
+pub fn queries(
+    seen: &Observation,
+    vendor: Vec<ServiceQuery>,
+) -> Result<Vec<ServiceQuery>, Vec<Violation>> {
+    if let Some(service) = chosen_service(seen)? {
+        return Ok(vec![ServiceQuery::ByName(service)]);
+    }
+    let gateway = &seen.spec.target.name;
+    let mut queries = vendor;
+    queries.push(ServiceQuery::ByLabels(LabelQuery {
+        namespace: Some(gateway.namespace.clone()),
+        labels: gateway_labels(&gateway.name),
+    }));
+    queries.extend(candidates(gateway).map(ServiceQuery::ByName));
+    queries.extend(
+        addresses(seen)
+            .filter_map(|address| match address {
+                Address::Ip(ip) => Some(ServiceQuery::ByClusterIp(ip.to_string())),
+                Address::Name(_) => None,
+            })
+            .take(MOST_QUERIES.saturating_sub(queries.len())),
+    );
+    queries.truncate(MOST_QUERIES);
+    Ok(queries)
+}
+
+/// The entry, in this order: the Service that the user chose, the vendor's, one with the label of
+/// the Gateway, an address that is a name, one of the names that the old controller knew, an
+/// address that is an IP.
+pub fn entry(
+    seen: &Observation,
+    vendor: Option<&Service>,
+) -> Result<Option<Entry>, Vec<Violation>> {
+    let target = if let Some(chosen) = chosen_service(seen)? {
+        service(seen, &chosen).map(point_at)
+    } else if seen.kubernetes_gateway.is_none() {
+        None
+    } else {
+        vendor
+            .or_else(|| labelled(seen))
+            .map(point_at)
+            .or_else(|| host_name(seen))
+            .or_else(|| {
+                candidates(&seen.spec.target.name)
+                    .find_map(|name| service(seen, &name))
+                    .map(point_at)
+            })
+            .or_else(|| ip_addresses(seen))
+    };
+    Ok(target.map(|target| Entry {
+        target,
+        ports: ports(&seen.spec.listeners),
+    }))
+}
+
+/// One port for each port and protocol of the listeners, in their order. A port is named after
+/// the first listener that has it, if that is a valid and free name.
+pub fn ports(listeners: &[Listener]) -> Vec<EntryPort> {
+    let mut ports: Vec<EntryPort> = Vec::new();
+    for listener in listeners {
+        let protocol = if listener.protocol == "UDP" { "UDP" } else { "TCP" };
+        let known = |port: &EntryPort| port.port == listener.port && port.protocol == protocol;
+        if ports.iter().any(known) {
+            continue;
+        }
+        let free = |name: &str| !ports.iter().any(|port| port.name == name);
+        let plain = format!("{}-{}", protocol.to_lowercase(), listener.port);
+        let name = [listener.name.clone(), plain.clone()]
+            .into_iter()
+            .find(|name| is_label(name) && free(name))
+            // Only a listener named after another one's port and protocol comes here.
+            .unwrap_or_else(|| format!("{plain}-{}", ports.len()));
+        ports.push(EntryPort {
+            name,
+            port: listener.port,
+            protocol: protocol.to_owned(),
+        });
+    }
+    ports
+}
+
+fn gateway_labels(gateway: &str) -> Vec<KeyValue> {
+    vec![KeyValue {
+        key: GATEWAY_NAME_LABEL.to_owned(),
+        value: gateway.to_owned(),
+    }]
+}
+
+/// The names under which the old controller looked for Envoy.
+fn candidates(gateway: &ObjectName) -> impl Iterator<Item = ObjectName> {
+    let names = [
+        format!("{}-envoy", gateway.name),
+        format!("envoy-{}", gateway.name),
+        "envoy".to_owned(),
+    ];
+    names.into_iter().filter(|name| is_label(name)).map(|name| ObjectName {
+        namespace: gateway.namespace.clone(),
+        name,
+    })
+}
+
+fn chosen_service(seen: &Observation) -> Result<Option<ObjectName>, Vec<Violation>> {
+    let Some(chosen) = seen
+        .annotations
+        .iter()
+        .find(|annotation| annotation.key == ENTRY_SERVICE_ANNOTATION)
+    else {
+        return Ok(None);
+    };
+    match chosen.value.split_once('/') {
+        Some((namespace, name)) if is_label(namespace) && is_subdomain(name) => {
+            Ok(Some(ObjectName {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            }))
+        }
+        _ => Err(vec![invalid(
+            format!("metadata.annotations[{ENTRY_SERVICE_ANNOTATION}]"),
+            format!("{:?} is not a Service: write <namespace>/<name>", chosen.value),
+        )]),
+    }
+}
+
+fn service<'a>(seen: &'a Observation, name: &ObjectName) -> Option<&'a Service> {
+    seen.services.iter().find(|service| service.name == *name)
+}
+
+fn point_at(service: &Service) -> EntryTarget {
+    EntryTarget::Service(service.name.clone())
+}
+
+/// The labelled Service that has the most ports of our listeners; the first by name among equals.
+fn labelled(seen: &Observation) -> Option<&Service> {
+    let gateway = &seen.spec.target.name;
+    let serves = |service: &Service| {
+        let ports = ports(&seen.spec.listeners);
+        let has = |port: &&EntryPort| service.ports.iter().any(|other| other.port == port.port);
+        ports.iter().filter(has).count()
+    };
+    seen.services
+        .iter()
+        .filter(|service| service.name.namespace == gateway.namespace)
+        .filter(|service| {
+            gateway_labels(&gateway.name)
+                .iter()
+                .all(|label| service.labels.contains(label))
+        })
+        .rev()
+        .max_by_key(|service| serves(service))
+}
+
+enum Address {
+    Name(String),
+    Ip(IpAddr),
+}
+
+/// The addresses of the Kubernetes Gateway by what they are, not by what they say they are: old
+/// versions of Istio write host names with a port, and host names typed as IP addresses.
+fn addresses(seen: &Observation) -> impl Iterator<Item = Address> {
+    seen.kubernetes_gateway
+        .iter()
+        .flat_map(|gateway| &gateway.addresses)
+        .filter(|address| matches!(address.type_.as_str(), "Hostname" | "IPAddress"))
+        .filter_map(|address| {
+            if let Ok(ip) = address.value.parse::<IpAddr>() {
+                return Some(Address::Ip(ip));
+            }
+            let name = match address.value.rsplit_once(':') {
+                Some((name, port)) if port.parse::<u16>().is_ok() => name,
+                _ => &address.value,
+            };
+            let name = name.trim_end_matches('.').to_lowercase();
+            is_dns_name(&name).then_some(Address::Name(name))
+        })
+}
+
+fn host_name(seen: &Observation) -> Option<EntryTarget> {
+    addresses(seen).find_map(|address| match address {
+        Address::Name(name) => Some(EntryTarget::HostName(name)),
+        Address::Ip(_) => None,
+    })
+}
+
+/// An address that is the cluster IP of a Service means that Service: traffic to an EndpointSlice
+/// of cluster IPs is not supported by Kubernetes.
+fn ip_addresses(seen: &Observation) -> Option<EntryTarget> {
+    let mut ips: Vec<String> = Vec::new();
+    for address in addresses(seen) {
+        let Address::Ip(ip) = address else { continue };
+        let ip = ip.to_string();
+        let behind = seen
+            .services
+            .iter()
+            .find(|service| service.cluster_ips.contains(&ip));
+        if let Some(service) = behind {
+            return Some(point_at(service));
+        }
+        if !ips.contains(&ip) && ips.len() < MOST_ADDRESSES {
+            ips.push(ip);
+        }
+    }
+    (!ips.is_empty()).then_some(EntryTarget::IpAddresses(ips))
+}

@@ -1,0 +1,61 @@
+//! Host names, path and label of a function.
+
+use ofn_contract::{EffectiveSpec, KeyValue, ObjectName, Route, Violation};
+
+use crate::names::is_hostname;
+use crate::template::Template;
+use crate::violation::invalid;
+
+/// The route of a function. The host name inside the cluster is always
+/// `<name>.<namespace>.svc.<cluster domain>`: that is the function's own Service.
+pub fn route_of(spec: &EffectiveSpec, function: &ObjectName) -> Result<Route, Vec<Violation>> {
+    let mut wrong = Vec::new();
+    let host = [
+        ("Name", function.name.as_str()),
+        ("Namespace", function.namespace.as_str()),
+        ("Domain", spec.domain.as_str()),
+    ];
+    let external = evaluate("spec.hostTemplate", &spec.host_template, &host, &mut wrong);
+    let path = evaluate("spec.pathTemplate", &spec.path_template, &host[..2], &mut wrong);
+    if wrong.is_empty() && !is_hostname(&external) {
+        wrong.push(invalid(
+            "spec.hostTemplate",
+            format!(
+                "gives {external:?} for function {}/{}, which is not a host name",
+                function.namespace, function.name
+            ),
+        ));
+    }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    Ok(Route {
+        hostnames: vec![
+            external,
+            format!(
+                "{}.{}.svc.{}",
+                function.name, function.namespace, spec.cluster_domain
+            ),
+        ],
+        path: format!("/{}", path.trim_start_matches('/')),
+        label: KeyValue {
+            key: spec.http_route_label_key.clone(),
+            value: format!("{}.{}", function.namespace, function.name),
+        },
+    })
+}
+
+fn evaluate(
+    field: &str,
+    text: &str,
+    data: &[(&str, &str)],
+    wrong: &mut Vec<Violation>,
+) -> String {
+    match Template::parse(text).and_then(|template| template.evaluate(data)) {
+        Ok(text) => text,
+        Err(error) => {
+            wrong.push(invalid(field, error.to_string()));
+            String::new()
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What an OpenFunction Gateway's status says of its Kubernetes Gateway.
+//!
+//! `Scheduled` and `Ready` are always there. They are made of the conditions of today (`Accepted`,
+//! `Programmed`) or, where an implementation does not write those, of the ones before Gateway API
+//! v0.6 (`Scheduled`, `Ready`). When true they read as they always did; when not, reason and
+//! message are the implementation's own.
+
+use ofn_contract::{
+    Condition, EffectiveSpec, GatewayStatus, KubernetesGateway, Listener, ListenerStatus,
+};
+
+/// The CRD allows as many conditions.
+const MOST_CONDITIONS: usize = 8;
+/// The CRD allows as many addresses.
+const MOST_ADDRESSES: usize = 16;
+
+/// The status for a spec whose Kubernetes Gateway is `gateway`, or does not exist.
+pub fn aggregate(spec: &EffectiveSpec, gateway: Option<&KubernetesGateway>) -> GatewayStatus {
+    let Some(gateway) = gateway else {
+        return not_found(spec);
+    };
+    let listeners: Vec<ListenerStatus> = spec
+        .listeners
+        .iter()
+        .map(|listener| listener_status(listener, gateway))
+        .collect();
+    let seen = Conditions::of(&gateway.conditions, gateway.written_generation);
+    let bad = listeners.iter().find_map(|listener| {
+        let ready = &listener.conditions[0];
+        (ready.status != "True").then(|| (listener.name.as_str(), ready))
+    });
+    let scheduled = match seen.accepted() {
+        // One bad listener of somebody else makes some implementations refuse the Gateway, while
+        // they serve its other listeners.
+        Verdict::No(reported) if reported.reason == LISTENERS_NOT_VALID => match bad {
+            None => scheduled(),
+            Some(_) => reported.renamed("Scheduled"),
+        },
+        verdict => verdict.condition("Scheduled", scheduled()),
+    };
+    let programmed = seen.programmed();
+    let judged_by_listeners = match programmed {
+        Verdict::Yes => true,
+        Verdict::No(reported) => reported.reason == LISTENERS_NOT_VALID,
+        // Traefik says only `Accepted: ListenersNotValid` then, and nothing of `Programmed`.
+        Verdict::Nothing(_) => seen.refused_for_listeners(),
+    };
+    let ready = match (judged_by_listeners, bad) {
+        (true, None) => ready(),
+        (true, Some((name, bad))) => listener_condition(name, bad),
+        (false, _) => programmed.condition("Ready", ready()),
+    };
+    let mut conditions = vec![scheduled, ready];
+    conditions.extend(seen.others());
+    conditions.truncate(MOST_CONDITIONS);
+    let mut addresses = gateway.addresses.clone();
+    addresses.truncate(MOST_ADDRESSES);
+    GatewayStatus {
+        conditions,
+        addresses,
+        listeners,
+    }
+}
+
+const LISTENERS_NOT_VALID: &str = "ListenersNotValid";
+
+fn scheduled() -> Condition {
+    condition("Scheduled", "True", "Scheduled", "Gateway is scheduled")
+}
+
+fn ready() -> Condition {
+    condition("Ready", "True", "Valid", "Valid Gateway")
+}
+
+fn condition(
+    type_: &str,
+    status: &str,
+    reason: &str,
+    message: impl Into<String>,
+) -> Condition {
+    Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message: message.into(),
+        observed_generation: None,
+    }
+}
+
+/// `Ready` of the Gateway where one of our listeners is not: the listener's own words.
+fn listener_condition(listener: &str, bad: &Condition) -> Condition {
+    condition(
+        "Ready",
+        &bad.status,
+        &bad.reason,
+        format!("Listener {listener}: {}", bad.message),
+    )
+}
+
+fn not_found(spec: &EffectiveSpec) -> GatewayStatus {
+    let name = &spec.target.name;
+    let message = format!(
+        "Gateway {}/{} does not exist",
+        name.namespace, name.name
+    );
+    let missing = |type_| condition(type_, "False", "NotFound", message.clone());
+    GatewayStatus {
+        conditions: vec![missing("Scheduled"), missing("Ready")],
+        addresses: Vec::new(),
+        listeners: spec
+            .listeners
+            .iter()
+            .map(|listener| ListenerStatus {
+                name: listener.name.clone(),
+                attached_routes: 0,
+                supported_kinds: Vec::new(),
+                conditions: vec![missing("Ready")],
+            })
+            .collect(),
+    }
+}
+
+fn listener_status(listener: &Listener, gateway: &KubernetesGateway) -> ListenerStatus {
+    let Some(seen) = gateway
+        .listener_statuses
+        .iter()
+        .find(|status| status.name == listener.name)
+    else {
+        return ListenerStatus {
+            name: listener.name.clone(),
+            attached_routes: 0,
+            supported_kinds: Vec::new(),
+            conditions: vec![pending("Ready")],
+        };
+    };
+    let conditions = Conditions::of(&seen.conditions, gateway.written_generation);
+    let valid = condition("Ready", "True", "Ready", "Valid listener");
+    let ready = match conditions.unhealthy() {
+        Some(reported) => Condition {
+            status: "False".to_owned(),
+            ..reported.renamed("Ready")
+        },
+        None => conditions.programmed().condition("Ready", valid),
+    };
+    let mut listed = vec![ready];
+    listed.extend(conditions.others());
+    listed.truncate(MOST_CONDITIONS);
+    let mut supported_kinds = seen.supported_kinds.clone();
+    supported_kinds.truncate(MOST_CONDITIONS);
+    ListenerStatus {
+        name: listener.name.clone(),
+        attached_routes: seen.attached_routes,
+        supported_kinds,
+        conditions: listed,
+    }
+}
+
+fn pending(type_: &str) -> Condition {
+    condition(type_, "Unknown", "Pending", "Waiting for controller")
+}
+
+/// What an implementation says about one thing.
+enum Verdict<'a> {
+    Yes,
+    /// Not true: the condition as it was reported, and still current.
+    No(&'a Condition),
+    /// Nothing, or nothing current: the stale condition, if there is one.
+    Nothing(Option<&'a Condition>),
+}
+
+impl Verdict<'_> {
+    fn condition(&self, type_: &str, good: Condition) -> Condition {
+        match self {
+            Self::Yes => good,
+            Self::No(reported) => reported.renamed(type_),
+            Self::Nothing(None) => pending(type_),
+            Self::Nothing(Some(stale)) => condition(
+                type_,
+                "Unknown",
+                "Pending",
+                format!(
+                    "Waiting for controller: what it last said ({} {}) is of generation {}, before \
+                     the last change",
+                    stale.type_,
+                    stale.status,
+                    stale.observed_generation.unwrap_or_default()
+                ),
+            ),
+        }
+    }
+}
+
+trait Renamed {
+    /// The same report under another type.
+    fn renamed(&self, type_: &str) -> Condition;
+}
+
+impl Renamed for Condition {
+    fn renamed(&self, type_: &str) -> Condition {
+        condition(type_, &self.status, &self.reason, &self.message)
+    }
+}
+
+/// The conditions of a Gateway or a listener.
+struct Conditions<'a> {
+    all: &'a [Condition],
+    written_generation: i64,
+}
+
+impl<'a> Conditions<'a> {
+    fn of(all: &'a [Condition], written_generation: i64) -> Self {
+        Self { all, written_generation }
+    }
+
+    fn get(&self, type_: &str) -> Option<&'a Condition> {
+        self.all.iter().find(|condition| condition.type_ == type_)
+    }
+
+    /// A condition without a generation, or with 0, counts as current.
+    fn is_current(&self, condition: &Condition) -> bool {
+        match condition.observed_generation {
+            None | Some(0) => true,
+            Some(generation) => generation >= self.written_generation,
+        }
+    }
+
+    fn current(&self, type_: &str) -> Option<&'a Condition> {
+        self.get(type_).filter(|condition| self.is_current(condition))
+    }
+
+    /// The first of two types that is there, today's before the old one.
+    fn verdict(&self, today: &str, before: &str) -> Verdict<'a> {
+        match self.current(today).or_else(|| self.current(before)) {
+            Some(condition) if condition.status == "True" => Verdict::Yes,
+            Some(condition) => Verdict::No(condition),
+            None => Verdict::Nothing(self.get(today).or_else(|| self.get(before))),
+        }
+    }
+
+    fn accepted(&self) -> Verdict<'a> {
+        self.verdict("Accepted", "Scheduled")
+    }
+
+    fn programmed(&self) -> Verdict<'a> {
+        self.verdict("Programmed", "Ready")
+    }
+
+    fn refused_for_listeners(&self) -> bool {
+        self.current("Accepted").is_some_and(|accepted| {
+            accepted.status == "False" && accepted.reason == LISTENERS_NOT_VALID
+        })
+    }
+
+    /// The condition that keeps a listener from being ready, the most telling first.
+    fn unhealthy(&self) -> Option<&'a Condition> {
+        let is = |type_: &str, status: &str| {
+            self.current(type_).filter(|condition| condition.status == status)
+        };
+        is("Accepted", "False")
+            .or_else(|| is("Conflicted", "True"))
+            .or_else(|| is("Detached", "True"))
+            .or_else(|| is("ResolvedRefs", "False"))
+    }
+
+    /// What `Scheduled` and `Ready` do not say already, sorted by type.
+    fn others(&self) -> Vec<Condition> {
+        let mut others: Vec<Condition> = self
+            .all
+            .iter()
+            .filter(|condition| self.is_current(condition))
+            .filter(|condition| {
+                !matches!(
+                    (condition.type_.as_str(), condition.status.as_str()),
+                    ("Accepted" | "Programmed" | "Scheduled" | "Ready", _)
+                        | ("ResolvedRefs", "True")
+                        | ("Conflicted" | "Detached", "False")
+                )
+            })
+            .map(|condition| condition.renamed(&condition.type_))
+            .collect();
+        others.sort_by(|a, b| a.type_.cmp(&b.type_));
+        others
+    }
+}
