@@ -5,6 +5,8 @@
 //! compiler in a component (the bindings build these types) and at load time in the host (a
 //! component's type is checked against them).
 
+pub mod dns;
+
 #[cfg(feature = "wasmtime")]
 use wasmtime::component::{ComponentType, Lift, Lower};
 
@@ -12,7 +14,7 @@ use wasmtime::component::{ComponentType, Lift, Lower};
 pub const INTERFACE: &str = "openfunction:gateway/policy@0.1.0";
 
 /// Namespace and name of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct ObjectName {
@@ -493,4 +495,10 @@ pub struct GatewayStatus {
     pub addresses: Vec<Address>,
     /// One for each listener of the spec, in its order. At most 8 conditions each.
     pub listeners: Vec<ListenerStatus>,
+}
+
+impl std::fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }

@@ -21,7 +21,10 @@ use ofn_contract as contract;
 pub use ofn_policy::Policy;
 
 /// What `wit-bindgen` makes of the contract. The types are those of [`ofn_contract`].
-#[allow(missing_docs, reason = "generated from the contract, where the documentation stands")]
+#[allow(
+    missing_docs,
+    reason = "generated from the contract, where the documentation stands"
+)]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit/gateway.wit",
@@ -100,9 +103,7 @@ impl<P: Policy + Default> bindings::exports::openfunction::gateway::policy::Gues
         P::default().service_queries(&seen)
     }
 
-    fn decide(
-        seen: contract::Observation,
-    ) -> Result<contract::Decision, Vec<contract::Violation>> {
+    fn decide(seen: contract::Observation) -> Result<contract::Decision, Vec<contract::Violation>> {
         P::default().decide(&seen)
     }
 

@@ -1,13 +1,11 @@
 //! Defaulting and validating the spec of an OpenFunction Gateway, without knowing its vendor.
 
-use ofn_contract::{
-    EffectiveSpec, Gateway, GatewaySpec, Listener, ObjectName, Target, Violation,
-};
+use ofn_contract::{EffectiveSpec, Gateway, GatewaySpec, Listener, ObjectName, Target, Violation};
 use serde_json::{Map, Value, json};
 
-use crate::names::{is_dns_name, is_hostname, is_label, is_subdomain, is_under};
 use crate::violation::{duplicate, invalid, required, too_many};
 use crate::{ANNOTATION_PREFIX, route};
+use ofn_contract::dns::{is_dns_name, is_hostname, is_label, is_subdomain, is_under};
 
 /// Name of the listener for requests from inside the cluster.
 pub const DEFAULT_LISTENER: &str = "ofn-http-internal";
@@ -42,9 +40,7 @@ pub fn default_spec(
     check_domain("spec.clusterDomain", &domains.cluster_domain, &mut wrong);
     let target = target(new, &mut wrong);
     let listeners = listeners(new, &domains, old.map(Domains::of).as_ref(), &mut wrong);
-    let or = |text: &str, default: &str| {
-        if text.is_empty() { default } else { text }.to_owned()
-    };
+    let or = |text: &str, default: &str| if text.is_empty() { default } else { text }.to_owned();
     let effective = EffectiveSpec {
         domain: domains.domain,
         cluster_domain: domains.cluster_domain,
@@ -177,7 +173,10 @@ fn target(new: &Gateway, wrong: &mut Vec<Violation>) -> Target {
             format!("{:?} is not the name of an object", name.name),
         ));
     }
-    if class_name.as_deref().is_some_and(|class| !is_subdomain(class)) {
+    if class_name
+        .as_deref()
+        .is_some_and(|class| !is_subdomain(class))
+    {
         wrong.push(invalid(
             "spec.gatewayDef.gatewayClassName",
             format!("{class_name:?} is not the name of a GatewayClass"),
@@ -224,7 +223,11 @@ fn listeners(
         }
         listeners.push(listener);
     }
-    if wanted && !listeners.iter().any(|listener| listener.name == DEFAULT_LISTENER) {
+    if wanted
+        && !listeners
+            .iter()
+            .any(|listener| listener.name == DEFAULT_LISTENER)
+    {
         listeners.push(corrected(
             Listener {
                 name: DEFAULT_LISTENER.to_owned(),
@@ -283,7 +286,10 @@ fn check_annotations(new: &Gateway, wrong: &mut Vec<Violation>) {
         {
             wrong.push(invalid(
                 format!("metadata.annotations[{ANNOTATION_PREFIX}default-listener]"),
-                format!("{:?} is neither \"disabled\" nor \"enabled\"", annotation.value),
+                format!(
+                    "{:?} is neither \"disabled\" nor \"enabled\"",
+                    annotation.value
+                ),
             ));
         }
     }
@@ -311,7 +317,10 @@ fn check_listener(field: &str, listener: &Listener, wrong: &mut Vec<Violation>) 
         ));
     }
     if listener.port == 0 {
-        wrong.push(invalid(format!("{field}.port"), "must be between 1 and 65535"));
+        wrong.push(invalid(
+            format!("{field}.port"),
+            "must be between 1 and 65535",
+        ));
     }
     if listener.protocol.is_empty() {
         wrong.push(required(

@@ -7,8 +7,8 @@ use ofn_contract::{
     Service, ServiceQuery, Violation,
 };
 
-use crate::names::{is_dns_name, is_label, is_subdomain};
 use crate::violation::invalid;
+use ofn_contract::dns::{is_dns_name, is_label, is_subdomain};
 
 /// The annotation that names the data plane Service instead of all rules: `<namespace>/<name>`.
 pub const ENTRY_SERVICE_ANNOTATION: &str = "networking.openfunction.io/entry-service";
@@ -81,7 +81,11 @@ pub fn entry(
 pub fn ports(listeners: &[Listener]) -> Vec<EntryPort> {
     let mut ports: Vec<EntryPort> = Vec::new();
     for listener in listeners {
-        let protocol = if listener.protocol == "UDP" { "UDP" } else { "TCP" };
+        let protocol = if listener.protocol == "UDP" {
+            "UDP"
+        } else {
+            "TCP"
+        };
         let known = |port: &EntryPort| port.port == listener.port && port.protocol == protocol;
         if ports.iter().any(known) {
             continue;
@@ -116,10 +120,13 @@ fn candidates(gateway: &ObjectName) -> impl Iterator<Item = ObjectName> {
         format!("envoy-{}", gateway.name),
         "envoy".to_owned(),
     ];
-    names.into_iter().filter(|name| is_label(name)).map(|name| ObjectName {
-        namespace: gateway.namespace.clone(),
-        name,
-    })
+    names
+        .into_iter()
+        .filter(|name| is_label(name))
+        .map(|name| ObjectName {
+            namespace: gateway.namespace.clone(),
+            name,
+        })
 }
 
 fn chosen_service(seen: &Observation) -> Result<Option<ObjectName>, Vec<Violation>> {
@@ -139,7 +146,10 @@ fn chosen_service(seen: &Observation) -> Result<Option<ObjectName>, Vec<Violatio
         }
         _ => Err(vec![invalid(
             format!("metadata.annotations[{ENTRY_SERVICE_ANNOTATION}]"),
-            format!("{:?} is not a Service: write <namespace>/<name>", chosen.value),
+            format!(
+                "{:?} is not a Service: write <namespace>/<name>",
+                chosen.value
+            ),
         )]),
     }
 }

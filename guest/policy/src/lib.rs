@@ -13,7 +13,7 @@
 
 pub mod defaults;
 pub mod entry;
-pub mod names;
+
 pub mod route;
 pub mod settings;
 pub mod status;
@@ -114,7 +114,7 @@ pub trait Policy {
             .kubernetes_gateway
             .as_ref()
             .map(|gateway| self.read_status(gateway));
-        status::aggregate(&seen.spec, gateway.as_ref())
+        status::aggregate(&seen.spec, gateway.as_ref(), seen.gateway_class.is_some())
     }
 }
 

@@ -2,9 +2,9 @@
 
 use ofn_contract::{EffectiveSpec, KeyValue, ObjectName, Route, Violation};
 
-use crate::names::is_hostname;
 use crate::template::Template;
 use crate::violation::invalid;
+use ofn_contract::dns::is_hostname;
 
 /// The route of a function. The host name inside the cluster is always
 /// `<name>.<namespace>.svc.<cluster domain>`: that is the function's own Service.
@@ -16,7 +16,12 @@ pub fn route_of(spec: &EffectiveSpec, function: &ObjectName) -> Result<Route, Ve
         ("Domain", spec.domain.as_str()),
     ];
     let external = evaluate("spec.hostTemplate", &spec.host_template, &host, &mut wrong);
-    let path = evaluate("spec.pathTemplate", &spec.path_template, &host[..2], &mut wrong);
+    let path = evaluate(
+        "spec.pathTemplate",
+        &spec.path_template,
+        &host[..2],
+        &mut wrong,
+    );
     if wrong.is_empty() && !is_hostname(&external) {
         wrong.push(invalid(
             "spec.hostTemplate",
@@ -45,12 +50,7 @@ pub fn route_of(spec: &EffectiveSpec, function: &ObjectName) -> Result<Route, Ve
     })
 }
 
-fn evaluate(
-    field: &str,
-    text: &str,
-    data: &[(&str, &str)],
-    wrong: &mut Vec<Violation>,
-) -> String {
+fn evaluate(field: &str, text: &str, data: &[(&str, &str)], wrong: &mut Vec<Violation>) -> String {
     match Template::parse(text).and_then(|template| template.evaluate(data)) {
         Ok(text) => text,
         Err(error) => {

@@ -13,7 +13,10 @@ pub fn check(declared: &[Setting], given: &[KeyValue]) -> Result<(), Vec<Violati
         .iter()
         .filter(|given| !declared.iter().any(|setting| setting.name == given.key))
         .map(|given| {
-            let known: Vec<_> = declared.iter().map(|setting| setting.name.as_str()).collect();
+            let known: Vec<_> = declared
+                .iter()
+                .map(|setting| setting.name.as_str())
+                .collect();
             invalid(
                 format!("metadata.annotations[{SETTING_PREFIX}{}]", given.key),
                 if known.is_empty() {

@@ -14,8 +14,13 @@ const MOST_CONDITIONS: usize = 8;
 /// The CRD allows as many addresses.
 const MOST_ADDRESSES: usize = 16;
 
-/// The status for a spec whose Kubernetes Gateway is `gateway`, or does not exist.
-pub fn aggregate(spec: &EffectiveSpec, gateway: Option<&KubernetesGateway>) -> GatewayStatus {
+/// The status for a spec whose Kubernetes Gateway is `gateway`, or does not exist, and whose class
+/// exists or not: nobody reports on a Gateway without a class.
+pub fn aggregate(
+    spec: &EffectiveSpec,
+    gateway: Option<&KubernetesGateway>,
+    class_exists: bool,
+) -> GatewayStatus {
     let Some(gateway) = gateway else {
         return not_found(spec);
     };
@@ -36,6 +41,13 @@ pub fn aggregate(spec: &EffectiveSpec, gateway: Option<&KubernetesGateway>) -> G
             None => scheduled(),
             Some(_) => reported.renamed("Scheduled"),
         },
+        Verdict::Yes => scheduled(),
+        _ if !class_exists => condition(
+            "Scheduled",
+            "False",
+            "NotFound",
+            format!("GatewayClass {} does not exist", gateway.class_name),
+        ),
         verdict => verdict.condition("Scheduled", scheduled()),
     };
     let programmed = seen.programmed();
@@ -48,6 +60,7 @@ pub fn aggregate(spec: &EffectiveSpec, gateway: Option<&KubernetesGateway>) -> G
     let ready = match (judged_by_listeners, bad) {
         (true, None) => ready(),
         (true, Some((name, bad))) => listener_condition(name, bad),
+        (false, _) if !class_exists => scheduled.renamed("Ready"),
         (false, _) => programmed.condition("Ready", ready()),
     };
     let mut conditions = vec![scheduled, ready];
@@ -72,12 +85,7 @@ fn ready() -> Condition {
     condition("Ready", "True", "Valid", "Valid Gateway")
 }
 
-fn condition(
-    type_: &str,
-    status: &str,
-    reason: &str,
-    message: impl Into<String>,
-) -> Condition {
+fn condition(type_: &str, status: &str, reason: &str, message: impl Into<String>) -> Condition {
     Condition {
         type_: type_.to_owned(),
         status: status.to_owned(),
@@ -99,10 +107,7 @@ fn listener_condition(listener: &str, bad: &Condition) -> Condition {
 
 fn not_found(spec: &EffectiveSpec) -> GatewayStatus {
     let name = &spec.target.name;
-    let message = format!(
-        "Gateway {}/{} does not exist",
-        name.namespace, name.name
-    );
+    let message = format!("Gateway {}/{} does not exist", name.namespace, name.name);
     let missing = |type_| condition(type_, "False", "NotFound", message.clone());
     GatewayStatus {
         conditions: vec![missing("Scheduled"), missing("Ready")],
@@ -209,7 +214,10 @@ struct Conditions<'a> {
 
 impl<'a> Conditions<'a> {
     fn of(all: &'a [Condition], written_generation: i64) -> Self {
-        Self { all, written_generation }
+        Self {
+            all,
+            written_generation,
+        }
     }
 
     fn get(&self, type_: &str) -> Option<&'a Condition> {
@@ -225,7 +233,8 @@ impl<'a> Conditions<'a> {
     }
 
     fn current(&self, type_: &str) -> Option<&'a Condition> {
-        self.get(type_).filter(|condition| self.is_current(condition))
+        self.get(type_)
+            .filter(|condition| self.is_current(condition))
     }
 
     /// The first of two types that is there, today's before the old one.
@@ -254,7 +263,8 @@ impl<'a> Conditions<'a> {
     /// The condition that keeps a listener from being ready, the most telling first.
     fn unhealthy(&self) -> Option<&'a Condition> {
         let is = |type_: &str, status: &str| {
-            self.current(type_).filter(|condition| condition.status == status)
+            self.current(type_)
+                .filter(|condition| condition.status == status)
         };
         is("Accepted", "False")
             .or_else(|| is("Conflicted", "True"))

@@ -75,7 +75,10 @@ impl Template {
                 push_text(&mut nodes, piece);
                 return Ok(Self(nodes));
             };
-            let mut scanner = Scanner { chars: &chars, at: open + 2 };
+            let mut scanner = Scanner {
+                chars: &chars,
+                at: open + 2,
+            };
             // A trim marker is a '-' with white space on its inner side.
             if scanner.peek() == Some('-') && scanner.peek_at(1).is_some_and(is_space) {
                 piece = trim_end(piece);
@@ -133,7 +136,10 @@ impl Operand {
                 .map(|(_, value)| (*value).to_owned())
                 .ok_or_else(|| {
                     let known: Vec<_> = data.iter().map(|(field, _)| format!(".{field}")).collect();
-                    error(*place, format!(".{name} is not known here: use {}", known.join(", ")))
+                    error(
+                        *place,
+                        format!(".{name} is not known here: use {}", known.join(", ")),
+                    )
                 }),
         }
     }
@@ -150,7 +156,10 @@ fn printf(place: usize, values: &[String]) -> Result<String, Error> {
             ('%', Some('%')) => text.push('%'),
             ('%', Some('s' | 'v')) => {
                 let Some((first, others)) = arguments.split_first() else {
-                    return Err(error(place, "printf has fewer values than its format asks for"));
+                    return Err(error(
+                        place,
+                        "printf has fewer values than its format asks for",
+                    ));
                 };
                 text.push_str(first);
                 arguments = others;
@@ -168,7 +177,10 @@ fn printf(place: usize, values: &[String]) -> Result<String, Error> {
     if arguments.is_empty() {
         Ok(text)
     } else {
-        Err(error(place, "printf has more values than its format asks for"))
+        Err(error(
+            place,
+            "printf has more values than its format asks for",
+        ))
     }
 }
 
@@ -321,7 +333,11 @@ impl Scanner<'_> {
         if function.is_none() && operands.is_empty() {
             return Err(error(place, "a value is missing"));
         }
-        Ok(Command { place, function, operands })
+        Ok(Command {
+            place,
+            function,
+            operands,
+        })
     }
 
     fn word(&self) -> String {
@@ -374,7 +390,10 @@ impl Scanner<'_> {
             .ok_or_else(|| self.error("the text in back quotes has no end"))?;
         self.at = end + 1;
         // Go drops carriage returns from raw strings.
-        Ok(self.chars[start..end].iter().filter(|char| **char != '\r').collect())
+        Ok(self.chars[start..end]
+            .iter()
+            .filter(|char| **char != '\r')
+            .collect())
     }
 
     fn quoted(&mut self) -> Result<String, Error> {
@@ -405,7 +424,10 @@ impl Scanner<'_> {
 }
 
 fn error(at: usize, message: impl Into<String>) -> Error {
-    Error { place: at + 1, message: message.into() }
+    Error {
+        place: at + 1,
+        message: message.into(),
+    }
 }
 
 fn is_space(char: char) -> bool {
@@ -445,7 +467,11 @@ fn push_text(nodes: &mut Vec<Node>, piece: &[char]) {
 mod tests {
     use super::*;
 
-    const DATA: [(&str, &str); 3] = [("Name", "hello"), ("Namespace", "default"), ("Domain", "ofn.io")];
+    const DATA: [(&str, &str); 3] = [
+        ("Name", "hello"),
+        ("Namespace", "default"),
+        ("Domain", "ofn.io"),
+    ];
 
     fn evaluate(text: &str) -> Result<String, String> {
         Template::parse(text)
@@ -456,7 +482,10 @@ mod tests {
     #[test]
     fn the_supported_part_gives_what_go_gives() {
         for (text, expected) in [
-            ("{{.Name}}.{{.Namespace}}.{{.Domain}}", "hello.default.ofn.io"),
+            (
+                "{{.Name}}.{{.Namespace}}.{{.Domain}}",
+                "hello.default.ofn.io",
+            ),
             ("{{ .Namespace }}/{{ .Name }}", "default/hello"),
             ("a  {{- .Name -}}  b", "ahellob"),
             ("a{{/* a note */}}b", "ab"),
@@ -477,22 +506,61 @@ mod tests {
     #[test]
     fn everything_else_is_an_error_that_names_the_place() {
         for (text, expected) in [
-            ("{{.Nme}}", "at character 3: .Nme is not known here: use .Name, .Namespace, .Domain"),
-            ("{{.Name}", "at character 8: \"}\" is not supported: use fields, texts in quotes, print and printf"),
-            ("ab{{.Name", "at character 3: the action has no end: write }}"),
+            (
+                "{{.Nme}}",
+                "at character 3: .Nme is not known here: use .Name, .Namespace, .Domain",
+            ),
+            (
+                "{{.Name}",
+                "at character 8: \"}\" is not supported: use fields, texts in quotes, print and printf",
+            ),
+            (
+                "ab{{.Name",
+                "at character 3: the action has no end: write }}",
+            ),
             ("{{}}", "at character 3: a value is missing"),
-            ("{{.}}", "at character 3: a . must be followed by the name of a field"),
-            ("{{.Name.X}}", "at character 8: .Name is a text and has no fields"),
-            ("{{if .Name}}a{{end}}", "at character 3: \"if\" is not supported: use fields, texts in quotes, print and printf"),
-            ("{{.Name | .Domain}}", "at character 11: only print and printf can take what stands before the |"),
-            ("{{.Name .Domain}}", "at character 3: a value cannot be given arguments"),
-            ("{{printf \"%q\" .Name}}", "at character 3: printf is supported with %s, %v and %%, not with %q"),
-            ("{{printf \"%s\"}}", "at character 3: printf has fewer values than its format asks for"),
-            ("{{printf \"x\" .Name}}", "at character 3: printf has more values than its format asks for"),
-            ("{{/* a */ }}", "at character 10: a comment must end right before }}"),
+            (
+                "{{.}}",
+                "at character 3: a . must be followed by the name of a field",
+            ),
+            (
+                "{{.Name.X}}",
+                "at character 8: .Name is a text and has no fields",
+            ),
+            (
+                "{{if .Name}}a{{end}}",
+                "at character 3: \"if\" is not supported: use fields, texts in quotes, print and printf",
+            ),
+            (
+                "{{.Name | .Domain}}",
+                "at character 11: only print and printf can take what stands before the |",
+            ),
+            (
+                "{{.Name .Domain}}",
+                "at character 3: a value cannot be given arguments",
+            ),
+            (
+                "{{printf \"%q\" .Name}}",
+                "at character 3: printf is supported with %s, %v and %%, not with %q",
+            ),
+            (
+                "{{printf \"%s\"}}",
+                "at character 3: printf has fewer values than its format asks for",
+            ),
+            (
+                "{{printf \"x\" .Name}}",
+                "at character 3: printf has more values than its format asks for",
+            ),
+            (
+                "{{/* a */ }}",
+                "at character 10: a comment must end right before }}",
+            ),
             ("{{\"a}}", "at character 3: the text in quotes has no end"),
             ("{{(.Name}}", "at character 9: a ) is missing"),
-            ("{{.Name)}}", "at character 8: \")\" is not supported: use fields, texts in quotes, print and printf"),
+            (
+                "{{.Name)}}",
+                "at character 8: \")\" is not supported: use fields, texts in quotes, print and printf",
+            ),
         ] {
             assert_eq!(evaluate(text), Err(expected.to_owned()), "{text}");
         }
@@ -500,7 +568,15 @@ mod tests {
 
     #[test]
     fn deep_parentheses_are_an_error_and_no_overflow() {
-        let deep = format!("{{{{{}.Name{}}}}}", "(".repeat(100_000), ")".repeat(100_000));
-        assert!(evaluate(&deep).unwrap_err().ends_with("too many parentheses inside each other"));
+        let deep = format!(
+            "{{{{{}.Name{}}}}}",
+            "(".repeat(100_000),
+            ")".repeat(100_000)
+        );
+        assert!(
+            evaluate(&deep)
+                .unwrap_err()
+                .ends_with("too many parentheses inside each other")
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! DNS names as Kubernetes and the Gateway API restrict them (RFC 1123, lower case).
+//! The DNS names that the contract speaks of, as Kubernetes and the Gateway API restrict them
+//! (RFC 1123, lower case).
 
 /// Longest DNS name, without a trailing dot.
 const LONGEST_NAME: usize = 253;

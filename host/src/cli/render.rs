@@ -1,0 +1,182 @@
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Args, ValueEnum};
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use ofn_contract::ObjectName;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::PoliciesFolder;
+use crate::cluster::Kind;
+use crate::cluster::live::name_of;
+use crate::cluster::offline::Offline;
+use crate::{gateway_api, pass};
+
+#[derive(Debug, Args)]
+pub(super) struct Render {
+    #[command(flatten)]
+    policies: PoliciesFolder,
+    /// A file of objects, YAML or JSON; - for standard input. An OpenFunction Gateway, and what
+    /// the cluster has: its Kubernetes Gateway, GatewayClass, Services
+    #[arg(short, long = "filename", required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Form of the objects that are printed
+    #[arg(short, long, value_enum, default_value_t = Output::Yaml)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    Yaml,
+    Json,
+}
+
+impl Render {
+    pub(super) fn main(self) -> Result<ExitCode> {
+        let policies = self.policies.load()?;
+        let (cluster, gateway) = self.read()?;
+        let outcome =
+            futures::executor::block_on(pass::pass(&cluster, &policies, &gateway, &mut |_| ()))?;
+        self.print(
+            cluster
+                .written()
+                .into_iter()
+                .map(|(_, object)| tidy(object)),
+        )?;
+        for problem in &outcome.problems {
+            let listener = problem
+                .listener
+                .as_ref()
+                .map(|name| format!("listener {name}: "));
+            eprintln!(
+                "{}: {}{}",
+                problem.reason,
+                listener.unwrap_or_default(),
+                problem.message
+            );
+        }
+        Ok(if outcome.problems.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    /// The objects of all files, and the one OpenFunction Gateway among them.
+    fn read(&self) -> Result<(Offline, ObjectName)> {
+        let cluster = Offline::default();
+        let mut gateway = None;
+        for file in &self.files {
+            for object in objects(file)? {
+                let Some(kind) = kind(&object) else {
+                    let types = object.types.clone().unwrap_or_default();
+                    eprintln!(
+                        "{}: {} {} {} plays no part and is left out",
+                        file.display(),
+                        types.api_version,
+                        types.kind,
+                        object.name_any()
+                    );
+                    continue;
+                };
+                if kind == Kind::Gateway && gateway.replace(name_of(&object)).is_some() {
+                    bail!(
+                        "{}: there is a second OpenFunction Gateway; one is served",
+                        file.display()
+                    );
+                }
+                cluster.insert(kind, &object);
+            }
+        }
+        let gateway = gateway.ok_or_else(|| {
+            anyhow!("no file has an OpenFunction Gateway (apiVersion: networking.openfunction.io/v1alpha1, kind: Gateway)")
+        })?;
+        Ok((cluster, gateway))
+    }
+
+    fn print(&self, objects: impl Iterator<Item = Value>) -> Result<()> {
+        let objects: Vec<Value> = objects.collect();
+        match self.output {
+            Output::Yaml => {
+                for object in &objects {
+                    print!("---\n{}", serde_yaml_ng::to_string(object)?);
+                }
+            }
+            Output::Json => {
+                let list =
+                    serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
+                println!("{}", serde_json::to_string_pretty(&list)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn objects(file: &Path) -> Result<Vec<DynamicObject>> {
+    let mut text = String::new();
+    if file == Path::new("-") {
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("standard input cannot be read")?;
+    } else {
+        text = std::fs::read_to_string(file)
+            .with_context(|| format!("{} cannot be read", file.display()))?;
+    }
+    let mut objects = Vec::new();
+    for (index, document) in serde_yaml_ng::Deserializer::from_str(&text).enumerate() {
+        let place = || format!("{}: document {}", file.display(), index + 1);
+        let mut value = Value::deserialize(document).with_context(place)?;
+        let items = match value["items"].take() {
+            Value::Array(items) => items,
+            _ if value.is_null() => continue,
+            _ => vec![value],
+        };
+        for item in items {
+            objects.push(serde_json::from_value(item).with_context(place)?);
+        }
+    }
+    Ok(objects)
+}
+
+fn kind(object: &DynamicObject) -> Option<Kind> {
+    let types = object.types.as_ref()?;
+    let group = types
+        .api_version
+        .rsplit_once('/')
+        .map_or("", |(group, _)| group);
+    match (group, types.kind.as_str()) {
+        ("networking.openfunction.io", "Gateway") => Some(Kind::Gateway),
+        (gateway_api::GROUP, "Gateway") => Some(Kind::KubernetesGateway),
+        (gateway_api::GROUP, "GatewayClass") => Some(Kind::GatewayClass),
+        ("", "Service") => Some(Kind::Service),
+        ("discovery.k8s.io", "EndpointSlice") => Some(Kind::EndpointSlice),
+        _ => None,
+    }
+}
+
+/// Without what only a cluster can give.
+fn tidy(mut object: Value) -> Value {
+    let made_up = |uid: &Value| uid.as_str().is_some_and(|uid| uid.starts_with("offline-"));
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        if metadata.get("uid").is_some_and(made_up) {
+            metadata.remove("uid");
+            metadata.remove("generation");
+        }
+        metadata.remove("managedFields");
+        for owner in metadata
+            .get_mut("ownerReferences")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            if made_up(&owner["uid"]) {
+                owner["uid"] = "".into();
+            }
+        }
+    }
+    object
+}

@@ -1,0 +1,107 @@
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use kube::config::KubeConfigOptions;
+use kube::{Client, Config};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::PoliciesFolder;
+use crate::{controller, names};
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    policies: PoliciesFolder,
+    /// Context of the kubeconfig to use [default: the current one]. Without a kubeconfig, the
+    /// service account of the pod is used
+    #[arg(long, env = "OFN_GATEWAY_CONTEXT", value_name = "NAME")]
+    context: Option<String>,
+    /// Form of the logs [default: text on a terminal, else json]
+    #[arg(long, env = "OFN_GATEWAY_LOG_FORMAT", value_enum)]
+    log_format: Option<LogFormat>,
+    /// What to log: a level, or `tracing` directives such as info,kube=debug
+    #[arg(
+        long,
+        env = "OFN_GATEWAY_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    log: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Run {
+    pub(super) fn main(self) -> Result<ExitCode> {
+        self.start_logging()?;
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            // Passes wait for the API server, not for the processor.
+            .worker_threads(2)
+            .build()
+            .context("the runtime does not start")?
+            .block_on(self.serve())?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn serve(self) -> Result<()> {
+        let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
+        let policies = self.policies.load()?;
+        let client = self.client().await?;
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
+        controller::run(client, policies, async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("ending: no new pass begins");
+        })
+        .await?;
+        tracing::info!("ended");
+        Ok(())
+    }
+
+    async fn client(&self) -> Result<Client> {
+        let mut config = match &self.context {
+            None => Config::infer().await.map_err(anyhow::Error::from),
+            Some(context) => {
+                let options = KubeConfigOptions {
+                    context: Some(context.clone()),
+                    ..KubeConfigOptions::default()
+                };
+                Config::from_kubeconfig(&options)
+                    .await
+                    .map_err(anyhow::Error::from)
+            }
+        }
+        .context("there is neither a usable kubeconfig nor a service account")?;
+        let agent = format!("{}/{}", names::MANAGER, env!("CARGO_PKG_VERSION"));
+        config
+            .headers
+            .push((http::header::USER_AGENT, agent.parse()?));
+        Client::try_from(config).context("the client does not start")
+    }
+
+    fn start_logging(&self) -> Result<()> {
+        let filter = EnvFilter::try_new(&self.log)
+            .with_context(|| format!("--log: {:?} is not a filter", self.log))?;
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr);
+        let terminal = std::io::stderr().is_terminal();
+        match self.log_format {
+            Some(LogFormat::Json) => builder.json().init(),
+            None if !terminal => builder.json().init(),
+            _ => builder.with_ansi(terminal).init(),
+        }
+        Ok(())
+    }
+}

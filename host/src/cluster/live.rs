@@ -1,0 +1,245 @@
+//! A real cluster. Reads go to the API server, not to a cache: what a pass sees is never older
+//! than the event that caused it.
+
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{
+    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
+};
+use kube::core::{ApiResource, GroupVersionKind, Status};
+use kube::{Client, Resource, ResourceExt};
+use ofn_contract::{KeyValue, ObjectName, ServiceQuery};
+use serde_json::json;
+
+use super::{Change, Cluster, Kind, ReadError, Write, WriteError};
+use crate::{api, gateway_api, names};
+
+/// A cluster, spoken to through a client.
+#[derive(Clone)]
+pub struct Live {
+    client: Client,
+    gateway_api_version: String,
+}
+
+impl Live {
+    /// A cluster that serves the Gateway API in this version: `v1` or `v1beta1`.
+    pub fn new(client: Client, gateway_api_version: impl Into<String>) -> Self {
+        Self {
+            client,
+            gateway_api_version: gateway_api_version.into(),
+        }
+    }
+
+    /// The client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Group, version and names of a kind.
+    pub fn resource(&self, kind: Kind) -> ApiResource {
+        let gateway_api = |kind| {
+            ApiResource::from_gvk(&GroupVersionKind::gvk(
+                gateway_api::GROUP,
+                &self.gateway_api_version,
+                kind,
+            ))
+        };
+        match kind {
+            Kind::Gateway => ApiResource::erase::<api::Gateway>(&()),
+            Kind::KubernetesGateway => gateway_api("Gateway"),
+            Kind::GatewayClass => ApiResource {
+                plural: "gatewayclasses".to_owned(),
+                ..gateway_api("GatewayClass")
+            },
+            Kind::Service => ApiResource::erase::<Service>(&()),
+            Kind::EndpointSlice => ApiResource::erase::<EndpointSlice>(&()),
+        }
+    }
+
+    fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
+        let resource = self.resource(kind);
+        match kind {
+            Kind::GatewayClass => Api::all_with(self.client.clone(), &resource),
+            _ => Api::namespaced_with(self.client.clone(), namespace, &resource),
+        }
+    }
+}
+
+impl Cluster for Live {
+    async fn get(&self, kind: Kind, name: &ObjectName) -> Result<Option<DynamicObject>, ReadError> {
+        self.api(kind, &name.namespace)
+            .get_opt(&name.name)
+            .await
+            .map_err(|source| ReadError {
+                what: format!("{kind} {name}"),
+                source,
+            })
+    }
+
+    async fn services(&self, query: &ServiceQuery) -> Result<Vec<DynamicObject>, ReadError> {
+        let resource = self.resource(Kind::Service);
+        let everywhere = || Api::all_with(self.client.clone(), &resource);
+        let (api, parameters) = match query {
+            ServiceQuery::ByName(name) => {
+                return Ok(self.get(Kind::Service, name).await?.into_iter().collect());
+            }
+            ServiceQuery::ByLabels(query) => (
+                match &query.namespace {
+                    Some(namespace) => self.api(Kind::Service, namespace),
+                    None => everywhere(),
+                },
+                ListParams::default().labels(&selector(&query.labels)),
+            ),
+            ServiceQuery::ByClusterIp(ip) => (
+                everywhere(),
+                ListParams::default().fields(&format!("spec.clusterIP={ip}")),
+            ),
+        };
+        let listed = api.list(&parameters).await.map_err(|source| ReadError {
+            what: format!("Services for {query:?}"),
+            source,
+        })?;
+        Ok(listed.items)
+    }
+
+    async fn write(&self, write: &Write) -> Result<Option<DynamicObject>, WriteError> {
+        let api = self.api(write.kind, &write.name.namespace);
+        let name = &write.name.name;
+        let manager = PatchParams {
+            field_manager: Some(names::MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let result = match &write.change {
+            Change::Patch(patch) => api
+                .patch(name, &manager, &Patch::Json::<()>(patch.clone()))
+                .await
+                .map(Some),
+            Change::Create(object) => {
+                let parameters = PostParams {
+                    field_manager: Some(names::MANAGER.to_owned()),
+                    ..PostParams::default()
+                };
+                let mut object = object.clone();
+                object.types = Some(self.resource(write.kind).into_types());
+                api.create(&parameters, &object).await.map(Some)
+            }
+            Change::Delete { uid } => {
+                let parameters = DeleteParams {
+                    preconditions: Some(Preconditions {
+                        uid: Some(uid.clone()),
+                        resource_version: None,
+                    }),
+                    ..DeleteParams::default()
+                };
+                api.delete(name, &parameters)
+                    .await
+                    .map(|either| either.left())
+            }
+            Change::Apply(object) => {
+                let mut object = object.clone();
+                object.types = Some(self.resource(write.kind).into_types());
+                api.patch(name, &manager.force(), &Patch::Apply(&object))
+                    .await
+                    .map(Some)
+            }
+            Change::Status(status) => api
+                .patch_status(name, &manager, &Patch::Merge(json!({"status": status})))
+                .await
+                .map(Some),
+        };
+        result.map_err(|error| classify(write, error))
+    }
+}
+
+trait IntoTypes {
+    fn into_types(self) -> kube::core::TypeMeta;
+}
+
+impl IntoTypes for ApiResource {
+    fn into_types(self) -> kube::core::TypeMeta {
+        kube::core::TypeMeta {
+            api_version: self.api_version,
+            kind: self.kind,
+        }
+    }
+}
+
+fn selector(labels: &[KeyValue]) -> String {
+    let terms: Vec<_> = labels
+        .iter()
+        .map(|label| format!("{}={}", label.key, label.value))
+        .collect();
+    terms.join(",")
+}
+
+/// What an error means for a pass.
+fn classify(write: &Write, error: kube::Error) -> WriteError {
+    let kube::Error::Api(status) = &error else {
+        return WriteError::Failed {
+            write: write.to_string(),
+            source: error,
+        };
+    };
+    let stale = || WriteError::Stale {
+        write: write.to_string(),
+        message: status.message.clone(),
+    };
+    let fields = fields(status);
+    match (&write.change, status.code) {
+        (_, 409) => stale(),
+        // The namespace of an object to make does not exist: nothing to look at again.
+        (Change::Create(_) | Change::Apply(_), 404) => refused(write, status, fields),
+        (_, 404) => stale(),
+        // A failed test of a JSON patch and a refused object are both 422; the second one names
+        // the fields.
+        (Change::Patch(_), 422) if fields.is_empty() => stale(),
+        (_, 400 | 403 | 405 | 413 | 422) => refused(write, status, fields),
+        _ => WriteError::Failed {
+            write: write.to_string(),
+            source: error,
+        },
+    }
+}
+
+fn refused(write: &Write, status: &Status, fields: Vec<String>) -> WriteError {
+    WriteError::Refused {
+        write: write.to_string(),
+        message: status.message.clone(),
+        fields,
+    }
+}
+
+fn fields(status: &Status) -> Vec<String> {
+    status
+        .details
+        .iter()
+        .flat_map(|details| &details.causes)
+        .map(|cause| cause.field.clone())
+        .filter(|field| !field.is_empty())
+        .collect()
+}
+
+/// The newest version of the Gateway API that the cluster serves and that we know; none if it
+/// serves none.
+pub async fn gateway_api_version(client: &Client) -> kube::Result<Option<String>> {
+    let groups = client.list_api_groups().await?;
+    let served: Vec<_> = groups
+        .groups
+        .iter()
+        .filter(|group| group.name == gateway_api::GROUP)
+        .flat_map(|group| &group.versions)
+        .map(|version| version.version.as_str())
+        .collect();
+    Ok(["v1", "v1beta1"]
+        .into_iter()
+        .find(|version| served.contains(version))
+        .map(str::to_owned))
+}
+
+/// Namespace and name of an object.
+pub fn name_of<K: Resource>(object: &K) -> ObjectName {
+    ObjectName {
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+    }
+}

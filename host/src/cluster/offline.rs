@@ -1,0 +1,189 @@
+//! Given objects that are written to like a cluster, without one.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use json_patch::{Patch, PatchOperation};
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use ofn_contract::{ObjectName, ServiceQuery};
+use serde_json::{Value, json};
+
+use super::live::name_of;
+use super::{Change, Cluster, Kind, ReadError, Write, WriteError};
+
+/// A handful of objects. It does what the API server does with generations, uids and patches, and
+/// nothing else: no validation, no defaults.
+#[derive(Default)]
+pub struct Offline {
+    objects: Mutex<Objects>,
+}
+
+#[derive(Default)]
+struct Objects {
+    by_name: BTreeMap<(Kind, ObjectName), Value>,
+    written: Vec<(Kind, ObjectName)>,
+    uids: u64,
+}
+
+impl Objects {
+    fn uid(&mut self) -> String {
+        self.uids += 1;
+        format!("offline-{}", self.uids)
+    }
+}
+
+impl Offline {
+    /// Adds an object. One without uid or generation gets some.
+    pub fn insert(&self, kind: Kind, object: &DynamicObject) {
+        let mut objects = self.lock();
+        let mut value = json!(object);
+        if value["metadata"]["uid"].is_null() {
+            value["metadata"]["uid"] = objects.uid().into();
+        }
+        if value["metadata"]["generation"].is_null() {
+            value["metadata"]["generation"] = 1.into();
+        }
+        let mut name = name_of(object);
+        if kind == Kind::GatewayClass {
+            name.namespace.clear();
+        }
+        objects.by_name.insert((kind, name), value);
+    }
+
+    /// The objects that were written, in the order of their first write, as they are now.
+    pub fn written(&self) -> Vec<(Kind, Value)> {
+        let objects = self.lock();
+        let mut seen = Vec::new();
+        for key in &objects.written {
+            if !seen.contains(key) {
+                seen.push(key.clone());
+            }
+        }
+        seen.into_iter()
+            .filter_map(|key| Some((key.0, objects.by_name.get(&key)?.clone())))
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cluster for Offline {
+    async fn get(&self, kind: Kind, name: &ObjectName) -> Result<Option<DynamicObject>, ReadError> {
+        let found = self.lock().by_name.get(&(kind, name.clone())).cloned();
+        found
+            .map(|value| parse(value, &format!("{kind} {name}")))
+            .transpose()
+    }
+
+    async fn services(&self, query: &ServiceQuery) -> Result<Vec<DynamicObject>, ReadError> {
+        let services: Vec<Value> = self
+            .lock()
+            .by_name
+            .iter()
+            .filter(|((kind, _), _)| *kind == Kind::Service)
+            .map(|(_, value)| value.clone())
+            .collect();
+        services
+            .into_iter()
+            .map(|value| parse(value, "Service"))
+            .filter(|service| {
+                service
+                    .as_ref()
+                    .map_or(true, |service| matches(service, query))
+            })
+            .collect()
+    }
+
+    async fn write(&self, write: &Write) -> Result<Option<DynamicObject>, WriteError> {
+        let mut objects = self.lock();
+        let key = (write.kind, write.name.clone());
+        let stale = |message: &str| WriteError::Stale {
+            write: write.to_string(),
+            message: message.to_owned(),
+        };
+        let before = objects.by_name.get(&key).cloned();
+        let mut value = match (&write.change, before.clone()) {
+            (Change::Create(_), Some(_)) => return Err(stale("it exists")),
+            (Change::Patch(_) | Change::Status(_), None) => return Err(stale("it does not exist")),
+            (Change::Delete { uid }, before) => {
+                if before.is_some_and(|before| before["metadata"]["uid"] != json!(uid)) {
+                    return Err(stale("it is another one"));
+                }
+                objects.by_name.remove(&key);
+                return Ok(None);
+            }
+            (Change::Patch(patch), Some(mut value)) => {
+                apply_patch(&mut value, patch).map_err(|message| stale(&message))?;
+                value
+            }
+            (Change::Status(status), Some(mut value)) => {
+                json_patch::merge(&mut value, &json!({"status": status}));
+                value
+            }
+            (Change::Create(object), None) => json!(object),
+            (Change::Apply(object), before) => {
+                let mut value = before.unwrap_or_else(|| json!({}));
+                // All of it is ours: what is not applied any more goes.
+                value["spec"] = Value::Null;
+                json_patch::merge(&mut value, &json!(object));
+                value
+            }
+        };
+        let generation = before.as_ref().map_or(1, |before| {
+            let generation = before["metadata"]["generation"].as_i64().unwrap_or(1);
+            generation + i64::from(before["spec"] != value["spec"])
+        });
+        value["metadata"]["generation"] = generation.into();
+        if value["metadata"]["uid"].is_null() {
+            value["metadata"]["uid"] = objects.uid().into();
+        }
+        objects.by_name.insert(key.clone(), value.clone());
+        objects.written.push(key);
+        parse(value, &write.to_string())
+            .map(Some)
+            .map_err(|error| stale(&error.to_string()))
+    }
+}
+
+fn parse(value: Value, what: &str) -> Result<DynamicObject, ReadError> {
+    serde_json::from_value(value).map_err(|source| ReadError {
+        what: what.to_owned(),
+        source: kube::Error::SerdeError(source),
+    })
+}
+
+/// Like the API server's: a test for null passes where there is nothing.
+fn apply_patch(value: &mut Value, patch: &Patch) -> Result<(), String> {
+    for operation in &patch.0 {
+        if let PatchOperation::Test(test) = operation
+            && test.value.is_null()
+            && value.pointer(test.path.as_str()).is_none()
+        {
+            continue;
+        }
+        json_patch::patch(value, std::slice::from_ref(operation))
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn matches(service: &DynamicObject, query: &ServiceQuery) -> bool {
+    match query {
+        ServiceQuery::ByName(name) => name_of(service) == *name,
+        ServiceQuery::ByLabels(query) => {
+            let namespace = service.namespace().unwrap_or_default();
+            query
+                .namespace
+                .as_ref()
+                .is_none_or(|wanted| *wanted == namespace)
+                && query
+                    .labels
+                    .iter()
+                    .all(|label| service.labels().get(&label.key) == Some(&label.value))
+        }
+        ServiceQuery::ByClusterIp(ip) => service.data["spec"]["clusterIP"] == json!(ip),
+    }
+}

@@ -1,0 +1,354 @@
+//! When to make a pass: watches, and who is served.
+//!
+//! Watches only say that something changed; what it is now is read by the pass. Nothing that they
+//! bring is kept but the metadata of OpenFunction Gateways, so memory does not grow with the
+//! cluster.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{Api, DynamicObject, PartialObjectMeta};
+use kube::core::ApiResource;
+use kube::runtime::controller::{self, Action, Controller};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
+use kube::{Client, Resource, ResourceExt};
+use ofn_contract::{KeyValue, ObjectName, ServiceQuery};
+
+use crate::cluster::Kind;
+use crate::cluster::live::{Live, gateway_api_version, name_of};
+use crate::pass::observe::Interest;
+use crate::pass::report::Problem;
+use crate::pass::{self, Outcome};
+use crate::policies::Policies;
+use crate::{api, names};
+
+type GatewayMeta = PartialObjectMeta<api::Gateway>;
+
+/// A pass now and then although nothing was heard: a net under the watches.
+const RESYNC: Duration = Duration::from_secs(600);
+/// The wait after a first failure; it doubles with each further one.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+/// The longest wait after a failure.
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// How long a watched kind may be missing before we look for it again.
+const DISCOVERY: Duration = Duration::from_millis(500);
+/// Objects read at once when a watch begins.
+const PAGE: u32 = 100;
+
+struct Context {
+    cluster: Live,
+    policies: Policies,
+    gateways: Store<GatewayMeta>,
+    interests: Mutex<HashMap<ObjectName, Interest>>,
+    failures: Mutex<HashMap<ObjectName, u32>>,
+    recorder: Recorder,
+}
+
+/// Watches a cluster and makes passes until `shutdown` is done; a pass that is under way ends
+/// first. Waits while the APIs that it needs are not served.
+pub async fn run(
+    client: Client,
+    policies: Policies,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+) -> Result<()> {
+    let shutdown = futures::FutureExt::shared(shutdown);
+    let discovered = tokio::select! {
+        version = discover(&client) => version?,
+        () = shutdown.clone() => return Ok(()),
+    };
+    tracing::info!(gateway_api = discovered, "the Gateway API is served");
+    let cluster = Live::new(client.clone(), discovered);
+    let page = watcher::Config::default().page_size(PAGE);
+    let controller = Controller::new(Api::<GatewayMeta>::all(client.clone()), page.clone())
+        .with_config(controller::Config::default().concurrency(4));
+    let context = Arc::new(Context {
+        recorder: Recorder::new(
+            client.clone(),
+            Reporter {
+                controller: names::MANAGER.to_owned(),
+                instance: std::env::var("POD_NAME").ok(),
+            },
+        ),
+        cluster: cluster.clone(),
+        policies,
+        gateways: controller.store(),
+        interests: Mutex::default(),
+        failures: Mutex::default(),
+    });
+    let metadata = |kind| -> (Api<PartialObjectMeta<DynamicObject>>, ApiResource) {
+        let resource = cluster.resource(kind);
+        (Api::all_with(client.clone(), &resource), resource)
+    };
+    let (targets, target_resource) = metadata(Kind::KubernetesGateway);
+    let (classes, class_resource) = metadata(Kind::GatewayClass);
+    let ours = page.clone().labels(&format!(
+        "{}={}",
+        names::SLICE_MANAGED_BY_LABEL,
+        names::MANAGER
+    ));
+    let interested = |context: &Arc<Context>| {
+        let context = Arc::clone(context);
+        move |test: &dyn Fn(&ObjectName, &Interest) -> bool| context.interested(test)
+    };
+    let (by_target, by_class) = (interested(&context), interested(&context));
+    let (by_namespace, by_service) = (interested(&context), interested(&context));
+    let served = Arc::clone(&context);
+    controller
+        .graceful_shutdown_on(shutdown)
+        // Another OpenFunction Gateway may be the one to serve now.
+        .watches(
+            Api::<GatewayMeta>::all(client.clone()),
+            page.clone(),
+            move |changed| {
+                let others = served.gateways.state();
+                let key = ObjectRef::from_obj(&changed);
+                let refs: Vec<_> = others
+                    .iter()
+                    .map(|other| ObjectRef::from_obj(&**other))
+                    .collect();
+                refs.into_iter().filter(move |other| *other != key)
+            },
+        )
+        .watches_with(targets, target_resource, page.clone(), move |target| {
+            let name = name_of_dynamic(&target);
+            by_target(&|_, interest| interest.targets.contains(&name))
+        })
+        .watches_with(classes, class_resource, page.clone(), move |class| {
+            let name = class.name_any();
+            by_class(&|_, interest| interest.class.as_ref() == Some(&name))
+        })
+        // A Kubernetes Gateway, and a Service of ours, can be made only when its namespace is there.
+        .watches(
+            Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
+            page.clone(),
+            move |namespace| {
+                let name = namespace.name_any();
+                by_namespace(&|_, interest| {
+                    interest
+                        .targets
+                        .iter()
+                        .any(|target| target.namespace == name)
+                })
+            },
+        )
+        .watches(Api::<Service>::all(client.clone()), page, move |service| {
+            by_service(&|gateway, interest| {
+                is_entry(&service, gateway)
+                    || interest
+                        .services
+                        .iter()
+                        .any(|query| matches(query, &service))
+            })
+        })
+        .owns(Api::<EndpointSlice>::all(client), ours)
+        .run(reconcile, after_failure, Arc::clone(&context))
+        .for_each(|result| async {
+            if let Err(error) = result {
+                // Failures of passes are told where they happen; these are the watches'.
+                tracing::debug!(%error, "controller");
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// Waits for the APIs that everything rests on.
+async fn discover(client: &Client) -> Result<String> {
+    let mut told = false;
+    loop {
+        let version = gateway_api_version(client)
+            .await
+            .context("the API server cannot be asked what it serves")?;
+        let ours = client
+            .list_api_groups()
+            .await?
+            .groups
+            .iter()
+            .any(|group| group.name == api::Gateway::group(&()));
+        match version {
+            Some(version) if ours => return Ok(version),
+            version if !told => {
+                let missing = match version {
+                    None => "the Gateway API (gateways.gateway.networking.k8s.io)",
+                    Some(_) => "the OpenFunction API (gateways.networking.openfunction.io)",
+                };
+                tracing::warn!("waiting: the cluster does not serve {missing}; install its CRDs");
+                told = true;
+            }
+            _ => {}
+        }
+        tokio::time::sleep(DISCOVERY).await;
+    }
+}
+
+async fn reconcile(
+    gateway: Arc<GatewayMeta>,
+    context: Arc<Context>,
+) -> Result<Action, pass::Error> {
+    let name = name_of(&*gateway);
+    match context.served() {
+        Some(served) if served != name && gateway.meta().deletion_timestamp.is_none() => {
+            lock(&context.interests).remove(&name);
+            pass::stand_by(&context.cluster, &name, &served).await?;
+            Ok(Action::requeue(RESYNC))
+        }
+        _ => {
+            let mut interested = |interest: &Interest| {
+                lock(&context.interests).insert(name.clone(), interest.clone());
+            };
+            let outcome =
+                pass::pass(&context.cluster, &context.policies, &name, &mut interested).await?;
+            lock(&context.failures).remove(&name);
+            tell(&context, &gateway, &outcome).await;
+            let again = outcome
+                .again
+                .and_then(|again| Duration::try_from(again).ok());
+            Ok(Action::requeue(again.unwrap_or(RESYNC).min(RESYNC)))
+        }
+    }
+}
+
+fn after_failure(gateway: Arc<GatewayMeta>, error: &pass::Error, context: Arc<Context>) -> Action {
+    let name = name_of(&*gateway);
+    let mut failures = lock(&context.failures);
+    let count = failures.entry(name.clone()).or_default();
+    *count = count.saturating_add(1);
+    let wait = FIRST_RETRY
+        .saturating_mul(2_u32.saturating_pow(*count - 1))
+        .min(LONGEST_RETRY);
+    tracing::warn!(gateway = %name, %error, retry_after = ?wait, "the pass failed");
+    Action::requeue(wait)
+}
+
+/// Logs and events, once for each problem: what the status says already is not told again.
+async fn tell(context: &Context, gateway: &GatewayMeta, outcome: &Outcome) {
+    let name = name_of(gateway);
+    let problems = outcome.new_problems.iter().map(
+        |Problem {
+             listener,
+             reason,
+             message,
+         }| {
+            let listener = listener.as_ref().map(|name| format!("Listener {name}: "));
+            (reason, format!("{}{message}", listener.unwrap_or_default()))
+        },
+    );
+    let notices = outcome
+        .notices
+        .iter()
+        .map(|notice| (&notice.reason, notice.message.clone()));
+    for (reason, message) in problems.chain(notices) {
+        tracing::warn!(gateway = %name, reason, "{message}");
+        let event = Event {
+            type_: EventType::Warning,
+            reason: reason.clone(),
+            note: Some(shortened(message)),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        let mut reference = gateway.object_ref(&());
+        reference.api_version = Some(api::Gateway::api_version(&()).into_owned());
+        reference.kind = Some(api::Gateway::kind(&()).into_owned());
+        if let Err(error) = context.recorder.publish(&event, &reference).await {
+            tracing::warn!(gateway = %name, %error, "an event could not be written");
+        }
+    }
+}
+
+/// The API server takes notes of at most 1 kB.
+fn shortened(mut note: String) -> String {
+    if note.len() > 1000 {
+        let end = (0..=996)
+            .rev()
+            .find(|end| note.is_char_boundary(*end))
+            .unwrap_or_default();
+        note.truncate(end);
+        note.push('…');
+    }
+    note
+}
+
+impl Context {
+    /// The OpenFunction Gateway that is served: the oldest, then the first by namespace and name.
+    /// One that is being deleted is served until it is gone.
+    fn served(&self) -> Option<ObjectName> {
+        let key = |gateway: &Arc<GatewayMeta>| {
+            let created = gateway
+                .meta()
+                .creation_timestamp
+                .as_ref()
+                .map(|Time(time)| *time);
+            (created, name_of(&**gateway))
+        };
+        self.gateways
+            .state()
+            .iter()
+            .map(key)
+            .min()
+            .map(|(_, name)| name)
+    }
+
+    fn interested(
+        &self,
+        test: &dyn Fn(&ObjectName, &Interest) -> bool,
+    ) -> Vec<ObjectRef<GatewayMeta>> {
+        lock(&self.interests)
+            .iter()
+            .filter(|(name, interest)| test(name, interest))
+            .map(|(name, _)| ObjectRef::new(&name.name).within(&name.namespace))
+            .collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn name_of_dynamic(object: &PartialObjectMeta<DynamicObject>) -> ObjectName {
+    ObjectName {
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+    }
+}
+
+fn is_entry(service: &Service, gateway: &ObjectName) -> bool {
+    service.name_any() == names::ENTRY_SERVICE
+        && service.namespace().as_deref() == Some(&gateway.namespace)
+}
+
+fn matches(query: &ServiceQuery, service: &Service) -> bool {
+    let namespace = service.namespace().unwrap_or_default();
+    match query {
+        ServiceQuery::ByName(name) => {
+            name.name == service.name_any() && name.namespace == namespace
+        }
+        ServiceQuery::ByLabels(query) => {
+            // One that lost its label meant something before: who knows only what is now cannot
+            // tell, so all of the namespace count.
+            query
+                .namespace
+                .as_ref()
+                .is_none_or(|wanted| *wanted == namespace)
+                && (query.namespace.is_some() || has_labels(service.labels(), &query.labels))
+        }
+        ServiceQuery::ByClusterIp(ip) => service
+            .spec
+            .as_ref()
+            .is_some_and(|spec| spec.cluster_ips.iter().flatten().any(|other| other == ip)),
+    }
+}
+
+fn has_labels(labels: &BTreeMap<String, String>, wanted: &[KeyValue]) -> bool {
+    wanted
+        .iter()
+        .all(|label| labels.get(&label.key) == Some(&label.value))
+}

@@ -1,0 +1,59 @@
+//! The names that others rely on: those of the objects, annotations and reasons that we write.
+
+/// Field manager of every write, and prefix of the user agent.
+pub const MANAGER: &str = "ofn-gateway";
+/// Finalizer of an OpenFunction Gateway. The old controller's, so that it can be taken over.
+pub const FINALIZER: &str = "networking.openfunction.io/finalizer";
+
+/// Prefix of the annotations of an OpenFunction Gateway that a component may read.
+pub const ANNOTATION_PREFIX: &str = "networking.openfunction.io/";
+/// Prefix of the annotations that are a component's settings.
+pub const SETTING_PREFIX: &str = "policy.networking.openfunction.io/";
+/// On an OpenFunction Gateway: the name of the component to use.
+pub const POLICY_ANNOTATION: &str = "networking.openfunction.io/policy";
+/// On an OpenFunction Gateway: the effective spec that was last acted on, as `{"spec":…}`.
+pub const LAST_APPLIED_ANNOTATION: &str = "networking.openfunction.io/last-applied-configuration";
+/// On an OpenFunction Gateway: the Kubernetes Gateways that were touched and not cleaned yet.
+pub const TARGETS_ANNOTATION: &str = "networking.openfunction.io/targets";
+
+/// On a Kubernetes Gateway: exactly the listeners that were put there, a JSON list.
+pub const INJECTED_ANNOTATION: &str = "networking.openfunction.io/injected-listeners";
+/// On a Kubernetes Gateway: the generation that our own last change of its spec produced.
+pub const GENERATION_ANNOTATION: &str = "networking.openfunction.io/injected-generation";
+/// On a Kubernetes Gateway that we created: the uid of the OpenFunction Gateway it is for.
+pub const CREATED_FOR_ANNOTATION: &str = "networking.openfunction.io/created-for";
+
+/// Label of all that we created, with [`MANAGER`] as its value.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// Label by which an EndpointSlice belongs to a Service.
+pub const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
+/// Label by which an EndpointSlice names its owner.
+pub const SLICE_MANAGED_BY_LABEL: &str = "endpointslice.kubernetes.io/managed-by";
+
+/// Name of the entry Service, in the namespace of the OpenFunction Gateway.
+pub const ENTRY_SERVICE: &str = "gateway";
+
+/// Reasons of conditions and events that this host gives. Implementations' own reasons are passed
+/// on as they are.
+pub mod reason {
+    /// The spec breaks a rule: the message names the fields.
+    pub const INVALID: &str = "Invalid";
+    /// An object could not be written.
+    pub const CREATION_FAILURE: &str = "CreationFailure";
+    /// The component failed or does not exist; what was decided before stays.
+    pub const NOT_RECONCILED: &str = "NotReconciled";
+    /// Somebody else's listener is in the way of one of ours.
+    pub const LISTENER_CONFLICT: &str = "ListenerConflict";
+    /// The API server does not take one of our listeners.
+    pub const LISTENER_REJECTED: &str = "ListenerRejected";
+    /// The entry Service, or an EndpointSlice of it, belongs to somebody else.
+    pub const SERVICE_CONFLICT: &str = "ServiceConflict";
+    /// The Kubernetes Gateway that `gatewayDef` names exists with another class.
+    pub const CLASS_CONFLICT: &str = "GatewayClassConflict";
+    /// Another OpenFunction Gateway is served.
+    pub const NOT_SERVED: &str = "NotServed";
+    /// Listeners had to stay, because a Gateway must have one.
+    pub const LISTENER_LEFT: &str = "ListenerLeft";
+    /// A Gateway that we created stays, because others use it.
+    pub const GATEWAY_LEFT: &str = "GatewayLeft";
+}

@@ -1,0 +1,459 @@
+//! One pass: the whole way, once, for one OpenFunction Gateway.
+//!
+//! The steps are modules, in this order: [`observe`] (I/O), [`decide`] and [`vet`] (pure),
+//! [`plan`] (pure), [`apply`] (I/O), [`report`] (pure). A pass remembers nothing: all memory is in
+//! the cluster's objects. `run` and `render` make the same passes, on different clusters.
+
+pub mod apply;
+pub mod decide;
+pub mod observe;
+pub mod plan;
+pub mod report;
+pub mod vet;
+pub mod world;
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use ofn_contract::{EffectiveSpec, ObjectName};
+
+use self::decide::Failure;
+use self::observe::Interest;
+use self::plan::Intent;
+use self::report::{Notice, Problem};
+use self::vet::Wish;
+use self::world::{World, recorded_targets};
+use crate::api::{self, GatewayStatus};
+use crate::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError};
+use crate::gateway_api::{KubernetesGateway, listener_name, listener_to_contract};
+use crate::names::reason;
+use crate::policies::Policies;
+use crate::sandbox::PolicyComponent;
+
+/// A pass that did not come to its end. It is made again, later.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Something could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// There was always something left to write: somebody undoes it, or it has no effect.
+    #[error("{0} writes in one pass, and still not done: the last was to {1}")]
+    Endless(usize, String),
+}
+
+/// What a pass found.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What is not as wished. Each is in the status too.
+    pub problems: Vec<Problem>,
+    /// The problems that were not in the status before.
+    pub new_problems: Vec<Problem>,
+    /// What the user must know besides.
+    pub notices: Vec<Notice>,
+    /// When to pass again although nothing changes.
+    pub again: Option<SignedDuration>,
+}
+
+/// How often a pass begins again because an object changed under it.
+const MOST_ATTEMPTS: usize = 5;
+/// More writes than any plan has: one for each listener that the API server may reject, and some.
+const MOST_ROUNDS: usize = 100;
+
+/// Makes a pass for the OpenFunction Gateway with this name, which is the one that is served.
+/// `interested` is told what must cause the next pass.
+pub async fn pass<C: Cluster>(
+    cluster: &C,
+    policies: &Policies,
+    name: &ObjectName,
+    interested: &mut (impl FnMut(&Interest) + Send),
+) -> Result<Outcome, Error> {
+    let mut attempt = 1;
+    loop {
+        match try_pass(cluster, policies, name, interested).await {
+            Err(Error::Write(error @ WriteError::Stale { .. })) if attempt < MOST_ATTEMPTS => {
+                tracing::debug!(%error, attempt, "looking again");
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Says in the status of an OpenFunction Gateway that another one is served.
+pub async fn stand_by<C: Cluster>(
+    cluster: &C,
+    name: &ObjectName,
+    served: &ObjectName,
+) -> Result<(), Error> {
+    if let Some(Ok(gateway)) = observe::gateway(cluster, name).await? {
+        let status = report::not_served(served, gateway.metadata.generation);
+        write_status(cluster, name, gateway.status.as_ref(), &status).await?;
+    }
+    Ok(())
+}
+
+async fn try_pass<C: Cluster>(
+    cluster: &C,
+    policies: &Policies,
+    name: &ObjectName,
+    interested: &mut (impl FnMut(&Interest) + Send),
+) -> Result<Outcome, Error> {
+    let gateway = match observe::gateway(cluster, name).await? {
+        None => return Ok(Outcome::default()),
+        Some(Err(unreadable)) => return report_unreadable(cluster, name, &unreadable).await,
+        Some(Ok(gateway)) => gateway,
+    };
+    if gateway.metadata.deletion_timestamp.is_some() {
+        let world = observe::world(cluster, gateway, None, interested).await?;
+        return carry_out(cluster, &mut Pass::new(world), &Intent::Delete).await;
+    }
+    let before = gateway.status.clone();
+    let mut pass = serve(cluster, policies, gateway, interested).await?;
+    let status = pass.status();
+    write_status(cluster, name, before.as_ref(), &status).await?;
+    pass.outcome.new_problems = pass
+        .outcome
+        .problems
+        .iter()
+        .filter(|problem| !is_known(before.as_ref(), problem))
+        .cloned()
+        .collect();
+    Ok(pass.outcome)
+}
+
+/// A pass under way.
+struct Pass {
+    world: World,
+    /// The component and the spec that it serves, as far as they are known.
+    policy: Option<Arc<PolicyComponent>>,
+    spec: Option<EffectiveSpec>,
+    outcome: Outcome,
+}
+
+impl Pass {
+    fn new(world: World) -> Self {
+        Self {
+            world,
+            policy: None,
+            spec: None,
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// The status of what is there now.
+    fn status(&mut self) -> GatewayStatus {
+        let aggregated = match (&self.policy, &self.spec) {
+            (Some(policy), Some(spec)) => {
+                decide::status(policy, &self.world, spec).unwrap_or_else(|failure| {
+                    self.outcome.problems.push(failure.problem(policy));
+                    let before = self.world.gateway.status.clone();
+                    before.unwrap_or_else(|| report::unknown(spec))
+                })
+            }
+            _ => self.world.gateway.status.clone().unwrap_or_default(),
+        };
+        report::status(
+            aggregated,
+            &self.outcome.problems,
+            self.policy.as_deref(),
+            self.world.gateway.metadata.generation,
+        )
+    }
+
+    /// Whether the present Kubernetes Gateway serves our listeners.
+    fn is_ready(&self) -> bool {
+        let (Some(policy), Some(spec)) = (&self.policy, &self.spec) else {
+            return false;
+        };
+        decide::status(policy, &self.world, spec).is_ok_and(|status| {
+            status
+                .conditions
+                .iter()
+                .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+        })
+    }
+
+    fn leaves_a_target(&self, present: &ObjectName) -> bool {
+        recorded_targets(&self.world.gateway)
+            .iter()
+            .any(|target| target.object_name() != *present)
+    }
+}
+
+/// Observe, decide, vet, plan and apply for an OpenFunction Gateway that is to be served.
+async fn serve<C: Cluster>(
+    cluster: &C,
+    policies: &Policies,
+    gateway: api::Gateway,
+    interested: &mut (impl FnMut(&Interest) + Send),
+) -> Result<Pass, Error> {
+    let mut problems = Vec::new();
+    let named = match decide::named_policy(policies, &gateway) {
+        None => None,
+        Some(Ok(policy)) => Some(policy),
+        Some(Err(problem)) => {
+            problems.push(problem);
+            None
+        }
+    };
+    let named_is_missing = !problems.is_empty();
+    let (spec, is_valid) = effective_spec(
+        named.unwrap_or(policies.standard()),
+        &gateway,
+        &mut problems,
+    );
+    let mut interest = Interest::default();
+    let mut note = |seen: &Interest| {
+        interest.clone_from(seen);
+        interested(seen);
+    };
+    let world = observe::world(cluster, gateway, spec.as_ref(), &mut note).await?;
+    let mut pass = Pass::new(world);
+    pass.outcome.problems = problems;
+    let Some(spec) = spec else { return Ok(pass) };
+    let class = pass.world.class.as_ref();
+    let controller_name = class.map(|class| class.controller_name().to_owned());
+    let policy = match (named, controller_name) {
+        (Some(named), _) => named,
+        (None, Some(controller_name)) => policies.for_controller(&controller_name),
+        (None, None) => policies.standard(),
+    };
+    let policy = Arc::clone(policy);
+    pass.spec = Some(spec.clone());
+    pass.policy = Some(Arc::clone(&policy));
+    if named_is_missing {
+        return Ok(pass);
+    }
+    let Some(queries) = answered(
+        decide::service_queries(&policy, &pass.world, &spec),
+        &policy,
+        &mut pass.outcome,
+    ) else {
+        return Ok(pass);
+    };
+    observe::services(cluster, queries, &mut pass.world, interested, interest).await?;
+    let Some(wish) = answered(
+        decide::wish(&policy, &pass.world, &spec),
+        &policy,
+        &mut pass.outcome,
+    ) else {
+        return Ok(pass);
+    };
+    let visible = is_valid.then(|| Box::new(api::GatewaySpec::from_effective(&spec)));
+    let ready = !pass.leaves_a_target(&spec.target.name) || pass.is_ready();
+    let intent = Intent::Serve {
+        wish: Box::new(wish),
+        visible,
+        ready,
+    };
+    let problems = std::mem::take(&mut pass.outcome.problems);
+    let mut outcome = carry_out(cluster, &mut pass, &intent).await?;
+    outcome.problems.splice(0..0, problems);
+    pass.outcome = outcome;
+    Ok(pass)
+}
+
+/// The spec to serve: the present one, or the last good one while the present one is not valid.
+fn effective_spec(
+    policy: &PolicyComponent,
+    gateway: &api::Gateway,
+    problems: &mut Vec<Problem>,
+) -> (Option<EffectiveSpec>, bool) {
+    match decide::spec(policy, gateway) {
+        Ok(Ok(spec)) => (Some(spec), true),
+        Ok(Err(violations)) => {
+            problems.push(Problem::violations(&violations));
+            (decide::last_good_spec(policy, gateway), false)
+        }
+        Err(failure) => {
+            problems.push(failure.problem(policy));
+            (None, false)
+        }
+    }
+}
+
+fn answered<T>(
+    answer: decide::Answer<T>,
+    policy: &PolicyComponent,
+    outcome: &mut Outcome,
+) -> Option<T> {
+    let answer = answer.map_err(|failure: Failure| failure.problem(policy));
+    match answer {
+        Ok(Ok(answer)) => return Some(answer),
+        Ok(Err(violations)) => outcome.problems.push(Problem::violations(&violations)),
+        Err(problem) => outcome.problems.push(problem),
+    }
+    None
+}
+
+/// Plans and applies until nothing is left to do.
+async fn carry_out<C: Cluster>(
+    cluster: &C,
+    pass: &mut Pass,
+    intent: &Intent,
+) -> Result<Outcome, Error> {
+    let mut intent = intent.clone();
+    let mut outcome = Outcome::default();
+    let mut rejected: Vec<Problem> = Vec::new();
+    let mut last = String::new();
+    for _ in 0..MOST_ROUNDS {
+        let plan = plan::next(&pass.world, &intent);
+        outcome.again = plan.again;
+        if plan.writes.is_empty() {
+            outcome.problems = [rejected, plan.problems].concat();
+            return Ok(outcome);
+        }
+        let refused = apply::apply(cluster, &plan.writes, &mut pass.world).await?;
+        if refused.is_empty() {
+            outcome.notices.extend(plan.notices);
+        }
+        for error in &refused {
+            let found = match &mut intent {
+                Intent::Serve { wish, .. } => {
+                    reject_listeners(wish, error, &plan.order, &pass.world)
+                }
+                Intent::Delete => Vec::new(),
+            };
+            if found.is_empty() {
+                // Nothing to leave out: what can be done is done.
+                rejected.push(Problem::general(
+                    reason::CREATION_FAILURE,
+                    error.to_string(),
+                ));
+                outcome.problems = [rejected, plan.problems].concat();
+                return match intent {
+                    Intent::Serve { .. } => Ok(outcome),
+                    Intent::Delete => Err(refused
+                        .into_iter()
+                        .next()
+                        .map_or_else(|| Error::Endless(0, last), Error::Write)),
+                };
+            }
+            rejected.extend(found);
+        }
+        last = plan
+            .writes
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+    }
+    Err(Error::Endless(MOST_ROUNDS, last))
+}
+
+/// Takes the listeners that the API server objects to out of the wish. Where the Kubernetes
+/// Gateway has a version of one that it took before, that one stays.
+fn reject_listeners(
+    wish: &mut Wish,
+    error: &WriteError,
+    order: &[String],
+    world: &World,
+) -> Vec<Problem> {
+    let WriteError::Refused {
+        message, fields, ..
+    } = error
+    else {
+        return Vec::new();
+    };
+    let mut problems = Vec::new();
+    for field in fields {
+        let index = field
+            .strip_prefix("spec.listeners[")
+            .and_then(|rest| rest.split_once(']'))
+            .and_then(|(index, _)| index.parse::<usize>().ok());
+        let Some(name) = index.and_then(|index| order.get(index)) else {
+            continue;
+        };
+        let Some(at) = wish
+            .listeners
+            .iter()
+            .position(|listener| listener.name == *name)
+        else {
+            continue;
+        };
+        let rejected = wish.listeners.remove(at);
+        let recorded = world.target(&wish.spec).map(KubernetesGateway::recorded);
+        let before = recorded
+            .iter()
+            .flatten()
+            .find(|listener| listener_name(listener) == name)
+            .map(listener_to_contract)
+            .filter(|before| *before != rejected);
+        if let Some(before) = before {
+            wish.listeners.insert(at, before);
+        }
+        let ours = wish
+            .spec
+            .listeners
+            .iter()
+            .position(|listener| listener.name == *name);
+        problems.push(Problem::listener(
+            name,
+            reason::LISTENER_REJECTED,
+            format!(
+                "spec.gatewaySpec.listeners[{}]: the API server does not take it: {message}",
+                ours.unwrap_or_default()
+            ),
+        ));
+    }
+    problems
+}
+
+async fn report_unreadable<C: Cluster>(
+    cluster: &C,
+    name: &ObjectName,
+    unreadable: &observe::Unreadable,
+) -> Result<Outcome, Error> {
+    let problem = Problem::general(reason::INVALID, unreadable.to_string());
+    let status = report::status(
+        GatewayStatus::default(),
+        std::slice::from_ref(&problem),
+        None,
+        None,
+    );
+    write_status(cluster, name, None, &status).await?;
+    Ok(Outcome {
+        problems: vec![problem],
+        ..Outcome::default()
+    })
+}
+
+async fn write_status<C: Cluster>(
+    cluster: &C,
+    name: &ObjectName,
+    before: Option<&GatewayStatus>,
+    status: &GatewayStatus,
+) -> Result<(), Error> {
+    if before == Some(status) {
+        return Ok(());
+    }
+    let write = Write {
+        kind: Kind::Gateway,
+        name: name.clone(),
+        change: Change::Status(report::merge_patch(status)),
+    };
+    cluster.write(&write).await?;
+    Ok(())
+}
+
+fn is_known(before: Option<&GatewayStatus>, problem: &Problem) -> bool {
+    before.is_some_and(|status| {
+        let conditions = match &problem.listener {
+            None => &status.conditions,
+            Some(name) => match status
+                .listeners
+                .iter()
+                .find(|listener| listener.name == *name)
+            {
+                Some(listener) => &listener.conditions,
+                None => return false,
+            },
+        };
+        conditions.iter().any(|condition| {
+            condition.reason == problem.reason && condition.message.contains(&problem.message)
+        })
+    })
+}

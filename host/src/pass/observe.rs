@@ -1,0 +1,177 @@
+//! Step one, I/O: reading what a decision rests on.
+
+use std::collections::BTreeMap;
+
+use futures::future::{try_join, try_join_all};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::{Resource, ResourceExt};
+use ofn_contract::{EffectiveSpec, ObjectName, ServiceQuery};
+use serde::de::DeserializeOwned;
+
+use super::world::{World, name_of, recorded_targets, target_of};
+use crate::cluster::{Cluster, Kind, ReadError};
+use crate::gateway_api::{GatewayClass, KubernetesGateway};
+use crate::{api, names};
+
+/// What a pass looks at besides its own object. Whoever causes passes must cause one when any of
+/// it changes; it is told before anything is read, so that no change is missed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Interest {
+    /// Kubernetes Gateways.
+    pub targets: Vec<ObjectName>,
+    /// The class of the present one.
+    pub class: Option<String>,
+    /// Services.
+    pub services: Vec<ServiceQuery>,
+}
+
+/// An OpenFunction Gateway that cannot be read as one, with the place in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(serde_path_to_error::Error<serde_json::Error>);
+
+/// The OpenFunction Gateway itself.
+pub async fn gateway<C: Cluster>(
+    cluster: &C,
+    name: &ObjectName,
+) -> Result<Option<Result<api::Gateway, Unreadable>>, ReadError> {
+    let Some(object) = cluster.get(Kind::Gateway, name).await? else {
+        return Ok(None);
+    };
+    let value = serde_json::json!(object);
+    Ok(Some(
+        serde_path_to_error::deserialize(value).map_err(Unreadable),
+    ))
+}
+
+/// The Kubernetes Gateways, the class, the entry Service and its slices. `spec` is what will be
+/// served; without one only what must be cleaned is read.
+pub async fn world<C: Cluster>(
+    cluster: &C,
+    gateway: api::Gateway,
+    spec: Option<&EffectiveSpec>,
+    interested: &mut (impl FnMut(&Interest) + Send),
+) -> Result<World, ReadError> {
+    let own = name_of(&gateway);
+    let mut targets: Vec<ObjectName> = recorded_targets(&gateway)
+        .iter()
+        .map(super::world::Target::object_name)
+        .chain(target_of(&gateway.spec, &own.name))
+        .chain(spec.map(|spec| spec.target.name.clone()))
+        .collect();
+    targets.sort();
+    targets.dedup();
+    let mut interest = Interest {
+        targets: targets.clone(),
+        class: spec.and_then(|spec| spec.target.class_name.clone()),
+        services: Vec::new(),
+    };
+    interested(&interest);
+    let reads = targets.into_iter().map(async |name| {
+        let object = cluster.get(Kind::KubernetesGateway, &name).await?;
+        Ok((name, object.map(KubernetesGateway::from)))
+    });
+    let entry_name = |name: &str| ObjectName {
+        namespace: own.namespace.clone(),
+        name: name.to_owned(),
+    };
+    let slices = SLICES.map(async |name| {
+        let slice =
+            typed::<EndpointSlice, C>(cluster, Kind::EndpointSlice, &entry_name(name)).await?;
+        Ok(slice.map(|slice| (name.to_owned(), slice)))
+    });
+    let service = entry_name(names::ENTRY_SERVICE);
+    let (targets, (entry, slices)) = try_join(
+        try_join_all(reads),
+        try_join(
+            typed::<Service, C>(cluster, Kind::Service, &service),
+            try_join_all(slices),
+        ),
+    )
+    .await?;
+    let targets: BTreeMap<_, _> = targets.into_iter().collect();
+    let class_name = spec.and_then(|spec| {
+        let live = targets.get(&spec.target.name)?.as_ref();
+        live.map(|live| live.class_name().to_owned())
+            .or_else(|| spec.target.class_name.clone())
+    });
+    interest.class.clone_from(&class_name);
+    interested(&interest);
+    let class = match class_name {
+        None => None,
+        Some(name) => {
+            let name = ObjectName {
+                namespace: String::new(),
+                name,
+            };
+            cluster.get(Kind::GatewayClass, &name).await?
+        }
+    };
+    Ok(World {
+        now: Timestamp::now(),
+        gateway,
+        targets,
+        class: class.map(GatewayClass::from),
+        services: Vec::new(),
+        entry,
+        slices: slices.into_iter().flatten().collect(),
+    })
+}
+
+/// The Services that the component asked for, each once, by namespace and name.
+pub async fn services<C: Cluster>(
+    cluster: &C,
+    queries: Vec<ServiceQuery>,
+    world: &mut World,
+    interested: &mut (impl FnMut(&Interest) + Send),
+    interest: Interest,
+) -> Result<(), ReadError> {
+    let interest = Interest {
+        services: queries,
+        ..interest
+    };
+    interested(&interest);
+    let found = try_join_all(
+        interest
+            .services
+            .iter()
+            .map(|query| cluster.services(query)),
+    )
+    .await?;
+    let mut services: Vec<Service> = found
+        .into_iter()
+        .flatten()
+        .filter_map(|object| object.try_parse().ok())
+        .collect();
+    services.sort_by_key(|service| (service.namespace(), service.name_any()));
+    services.dedup_by_key(|service| (service.namespace(), service.name_any()));
+    let own = name_of(&world.gateway);
+    // The entry itself is never its own data plane.
+    services.retain(|service| {
+        service.namespace().as_deref() != Some(&own.namespace)
+            || service.name_any() != names::ENTRY_SERVICE
+    });
+    world.services = services;
+    Ok(())
+}
+
+/// The names of the entry's EndpointSlices, one for each address family.
+pub const SLICES: [&str; 2] = ["gateway-ipv4", "gateway-ipv6"];
+
+async fn typed<K, C>(cluster: &C, kind: Kind, name: &ObjectName) -> Result<Option<K>, ReadError>
+where
+    K: Resource + DeserializeOwned,
+    C: Cluster,
+{
+    let object = cluster.get(kind, name).await?;
+    object
+        .map(|object| {
+            serde_json::from_value(serde_json::json!(object)).map_err(|source| ReadError {
+                what: format!("{kind} {name}"),
+                source: kube::Error::SerdeError(source),
+            })
+        })
+        .transpose()
+}

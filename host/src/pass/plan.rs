@@ -1,0 +1,176 @@
+//! Step four, pure: from what is there and what is wished to the next writes.
+//!
+//! [`next`] answers writes that are independent of each other, and is asked again when they are
+//! done, until there are none. What comes first is what a restart must find: before a Kubernetes
+//! Gateway is touched for the first time, its name stands on the OpenFunction Gateway.
+
+mod clean;
+mod entry;
+mod listeners;
+mod record;
+
+use jiff::SignedDuration;
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{
+    AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation,
+};
+use kube::ResourceExt;
+use kube::api::ObjectMeta;
+use serde_json::{Value, json};
+
+use super::report::{Notice, Problem};
+use super::vet::Wish;
+use super::world::World;
+use crate::api;
+use crate::cluster::Write;
+
+/// What an OpenFunction Gateway is to become.
+#[derive(Clone, Debug)]
+pub enum Intent {
+    /// Served.
+    Serve {
+        /// What is wished for it.
+        wish: Box<Wish>,
+        /// What its spec should read, so that defaults can be seen; none while the spec that the
+        /// user wrote is not the one that is served.
+        visible: Option<Box<api::GatewaySpec>>,
+        /// Whether the present Kubernetes Gateway serves our listeners: only then a past one is
+        /// cleaned before its time is up.
+        ready: bool,
+    },
+    /// Gone, with all that was put into the cluster for it.
+    Delete,
+}
+
+/// The next writes and what stands in the way of others.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Independent of each other. Empty: nothing is left to do now.
+    pub writes: Vec<Write>,
+    /// What cannot be had, and why.
+    pub problems: Vec<Problem>,
+    /// What to tell once the writes are done.
+    pub notices: Vec<Notice>,
+    /// The names of the listeners of the present Kubernetes Gateway after the writes, in order: the
+    /// API server names them by their index.
+    pub order: Vec<String>,
+    /// When to look again although nothing changes.
+    pub again: Option<SignedDuration>,
+}
+
+/// How long a past Kubernetes Gateway keeps our listeners while the present one is not ready.
+pub const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// The next writes.
+pub fn next(world: &World, intent: &Intent) -> Plan {
+    let mut plan = Plan::default();
+    match intent {
+        Intent::Serve {
+            wish,
+            visible,
+            ready,
+        } => {
+            plan.writes
+                .extend(record::serving(world, wish, visible.as_deref()));
+            if !plan.writes.is_empty() {
+                return plan;
+            }
+            listeners::touch(world, wish, &mut plan);
+            entry::next(world, wish, &mut plan);
+            if plan.writes.is_empty() {
+                clean::past(world, wish, *ready, &mut plan);
+            }
+        }
+        Intent::Delete => {
+            clean::everything(world, &mut plan);
+            if plan.writes.is_empty() {
+                plan.writes.extend(record::released(world));
+            }
+        }
+    }
+    plan
+}
+
+/// A JSON patch that holds only for an object as it was seen.
+struct Guarded(Vec<PatchOperation>);
+
+impl Guarded {
+    /// Tests uid and generation. Status writers do not disturb it, writers of the spec do.
+    fn new(seen: &ObjectMeta) -> Self {
+        let mut patch = Self(Vec::new());
+        patch.test(&["metadata", "uid"], json!(seen.uid));
+        patch.test(&["metadata", "generation"], json!(seen.generation));
+        patch
+    }
+
+    fn test(&mut self, path: &[&str], value: Value) {
+        self.0.push(PatchOperation::Test(TestOperation {
+            path: pointer(path),
+            value,
+        }));
+    }
+
+    fn add(&mut self, path: &[&str], value: Value) {
+        self.0.push(PatchOperation::Add(AddOperation {
+            path: pointer(path),
+            value,
+        }));
+    }
+
+    fn replace(&mut self, path: &[&str], value: Value) {
+        self.0.push(PatchOperation::Replace(ReplaceOperation {
+            path: pointer(path),
+            value,
+        }));
+    }
+
+    fn remove(&mut self, path: &[&str]) {
+        self.0.push(PatchOperation::Remove(RemoveOperation {
+            path: pointer(path),
+        }));
+    }
+
+    /// Sets annotations (none: removes) that are as they were seen. Annotations do not count into
+    /// the generation, so they are tested themselves; a test for null passes where there is
+    /// nothing.
+    fn annotate(&mut self, seen: &ObjectMeta, annotations: &[(&str, Option<String>)]) {
+        if seen.annotations.as_ref().is_none_or(|all| all.is_empty()) {
+            if annotations.iter().all(|(_, value)| value.is_none()) {
+                return;
+            }
+            self.test(&["metadata", "annotations"], Value::Null);
+            self.add(&["metadata", "annotations"], json!({}));
+        }
+        for (key, value) in annotations {
+            let before = seen.annotations.as_ref().and_then(|all| all.get(*key));
+            let path = ["metadata", "annotations", key];
+            match value {
+                Some(value) if before != Some(value) => {
+                    if before.is_some()
+                        || seen.annotations.as_ref().is_some_and(|all| !all.is_empty())
+                    {
+                        self.test(&path, json!(before));
+                    }
+                    self.add(&path, json!(value));
+                }
+                None if before.is_some() => {
+                    self.test(&path, json!(before));
+                    self.remove(&path);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn finish(self) -> Patch {
+        Patch(self.0)
+    }
+}
+
+fn pointer(path: &[&str]) -> PointerBuf {
+    PointerBuf::from_tokens(path.iter().copied())
+}
+
+fn uid(gateway: &api::Gateway) -> String {
+    gateway.uid().unwrap_or_default()
+}

@@ -1,0 +1,121 @@
+//! Taking what is ours out of Kubernetes Gateways that are not used any more.
+
+use ofn_contract::ObjectName;
+
+use super::{Guarded, PATIENCE, Plan, uid};
+use crate::cluster::{Change, Kind, Write};
+use crate::gateway_api::{KubernetesGateway, listener_name};
+use crate::names::{self, reason};
+use crate::pass::report::Notice;
+use crate::pass::vet::Wish;
+use crate::pass::world::{World, recorded_targets};
+
+/// Cleans past targets once the present one is ready, or has had its time.
+pub(super) fn past(world: &World, wish: &Wish, ready: bool, plan: &mut Plan) {
+    for target in recorded_targets(&world.gateway) {
+        let name = target.object_name();
+        if name == wish.spec.target.name {
+            continue;
+        }
+        let waited = target
+            .left
+            .map_or(PATIENCE, |left| world.now.duration_since(left));
+        if ready || waited >= PATIENCE {
+            clean(world, &name, plan);
+        } else if is_dirty(world, &name) {
+            plan.again = Some(PATIENCE - waited);
+        }
+    }
+}
+
+/// Cleans all targets.
+pub(super) fn everything(world: &World, plan: &mut Plan) {
+    for name in world.targets.keys() {
+        clean(world, name, plan);
+    }
+}
+
+/// Whether a Kubernetes Gateway has something of ours.
+pub(super) fn is_dirty(world: &World, name: &ObjectName) -> bool {
+    world
+        .targets
+        .get(name)
+        .and_then(Option::as_ref)
+        .is_some_and(|live| {
+            live.metadata.deletion_timestamp.is_none()
+                && (live.annotation(names::INJECTED_ANNOTATION).is_some()
+                    || is_created_for(live, &uid(&world.gateway)))
+        })
+}
+
+/// Whether we created it for an OpenFunction Gateway.
+pub(super) fn is_created_for(live: &KubernetesGateway, uid: &str) -> bool {
+    !uid.is_empty() && live.annotation(names::CREATED_FOR_ANNOTATION) == Some(uid)
+}
+
+fn clean(world: &World, name: &ObjectName, plan: &mut Plan) {
+    if !is_dirty(world, name) {
+        return;
+    }
+    let Some(live) = world.targets.get(name).and_then(Option::as_ref) else {
+        return;
+    };
+    let ours = live.ours();
+    let is_ours = |listener: &&serde_json::Value| ours.contains(listener_name(listener));
+    let others = live.listeners().len() - live.listeners().iter().filter(is_ours).count();
+    let created = is_created_for(live, &uid(&world.gateway));
+    let change = if created && others == 0 {
+        Change::Delete {
+            uid: live.uid().to_owned(),
+        }
+    } else {
+        if created {
+            plan.notices.push(Notice::new(
+                reason::GATEWAY_LEFT,
+                format!("Gateway {name} was created for this object and stays, because others have put listeners into it"),
+            ));
+        }
+        Change::Patch(without_ours(live, others == 0, plan).finish())
+    };
+    plan.writes.push(Write {
+        kind: Kind::KubernetesGateway,
+        name: name.clone(),
+        change,
+    });
+}
+
+/// Takes our listeners out, but one if there are no others: a Gateway must have one.
+fn without_ours(live: &KubernetesGateway, keep_one: bool, plan: &mut Plan) -> Guarded {
+    let ours = live.ours();
+    let mut patch = Guarded::new(&live.metadata);
+    let mut gone: Vec<usize> = live
+        .listeners()
+        .iter()
+        .enumerate()
+        .filter(|(_, listener)| ours.contains(listener_name(listener)))
+        .map(|(index, _)| index)
+        .collect();
+    if keep_one && !gone.is_empty() {
+        let kept = gone.remove(0);
+        plan.notices.push(Notice::new(
+            reason::LISTENER_LEFT,
+            format!(
+                "listener {} stays in Gateway {}, because a Gateway must have one and it has no other: delete the Gateway, or give it a listener of its own and delete this one",
+                listener_name(&live.listeners()[kept]),
+                live.name()
+            ),
+        ));
+    }
+    for index in gone.iter().rev() {
+        patch.remove(&["spec", "listeners", &index.to_string()]);
+    }
+    patch.annotate(
+        &live.metadata,
+        &[
+            (names::INJECTED_ANNOTATION, None),
+            (names::GENERATION_ANNOTATION, None),
+            (names::CREATED_FOR_ANNOTATION, None),
+        ],
+    );
+    patch
+}

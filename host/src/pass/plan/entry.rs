@@ -1,0 +1,203 @@
+//! The entry Service and its EndpointSlices.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use kube::api::{DynamicObject, ObjectMeta};
+use kube::{Resource, ResourceExt};
+use ofn_contract::{Entry, EntryPort, EntryTarget, ObjectName};
+use serde_json::{Value, json};
+
+use super::Plan;
+use crate::api;
+use crate::cluster::{Change, Kind, Write};
+use crate::gateway_api::is_subset;
+use crate::names::{self, reason};
+use crate::pass::observe::SLICES;
+use crate::pass::report::Problem;
+use crate::pass::vet::Wish;
+use crate::pass::world::{World, is_owned_by, name_of};
+
+/// The slices first, then the Service, then the slices that it needs no more: at no time does the
+/// Service stand for addresses that nobody has.
+pub(super) fn next(world: &World, wish: &Wish, plan: &mut Plan) {
+    // Nothing is known: what was known before stays.
+    let Some(entry) = &wish.entry else { return };
+    if let Some(problem) = foreign(world) {
+        plan.problems.push(problem);
+        return;
+    }
+    let slices = slices(world, entry);
+    let service = service(world, wish, entry);
+    let wanted: Vec<Write> = slices
+        .iter()
+        .filter(|(name, wanted)| {
+            world
+                .slices
+                .get(*name)
+                .is_none_or(|there| !is_current(wanted, &json!(there)))
+        })
+        .map(|(name, wanted)| apply(Kind::EndpointSlice, world, name, wanted))
+        .collect();
+    if !wanted.is_empty() {
+        plan.writes.extend(wanted);
+        return;
+    }
+    let there = world.entry.as_ref().map(|there| json!(there));
+    if there.is_none_or(|there| !is_current(&service, &there)) {
+        plan.writes
+            .push(apply(Kind::Service, world, names::ENTRY_SERVICE, &service));
+        return;
+    }
+    for (name, there) in &world.slices {
+        if !slices.contains_key(name)
+            && let Some(uid) = there.uid()
+        {
+            plan.writes.push(Write {
+                kind: Kind::EndpointSlice,
+                name: in_namespace(world, name),
+                change: Change::Delete { uid },
+            });
+        }
+    }
+}
+
+/// Objects with our names that are not ours.
+fn foreign(world: &World) -> Option<Problem> {
+    let conflict = |kind: Kind, metadata: &ObjectMeta| {
+        (!is_owned_by(metadata, &world.gateway)).then(|| {
+            let owner = metadata
+                .managed_fields
+                .iter()
+                .flatten()
+                .find_map(|entry| entry.manager.as_deref());
+            Problem::general(
+                reason::SERVICE_CONFLICT,
+                format!(
+                    "{kind} {}/{} is not ours{}: it stays as it is, and functions cannot be \
+                     reached through it until it is deleted or renamed",
+                    metadata.namespace.as_deref().unwrap_or_default(),
+                    metadata.name.as_deref().unwrap_or_default(),
+                    owner
+                        .map(|owner| format!(" (made by {owner})"))
+                        .unwrap_or_default()
+                ),
+            )
+        })
+    };
+    let service = world.entry.as_ref();
+    service
+        .and_then(|service| conflict(Kind::Service, service.meta()))
+        .or_else(|| {
+            world
+                .slices
+                .values()
+                .find_map(|slice| conflict(Kind::EndpointSlice, slice.meta()))
+        })
+}
+
+/// Whether what is there says all that is wanted. Lists must be equally long.
+fn is_current(wanted: &DynamicObject, there: &Value) -> bool {
+    let wanted = json!(wanted);
+    is_subset(&wanted["metadata"]["labels"], &there["metadata"]["labels"])
+        && ["spec", "addressType", "endpoints", "ports"]
+            .iter()
+            .all(|field| is_subset(&wanted[field], &there[field]))
+}
+
+fn service(world: &World, wish: &Wish, entry: &Entry) -> DynamicObject {
+    let external_name = match &entry.target {
+        EntryTarget::Service(name) => Some(format!(
+            "{}.{}.svc.{}",
+            name.name, name.namespace, wish.spec.cluster_domain
+        )),
+        EntryTarget::HostName(name) => Some(name.clone()),
+        EntryTarget::IpAddresses(_) => None,
+    };
+    let ports: Vec<Value> = entry
+        .ports
+        .iter()
+        .map(|port| json!({"name": port.name, "port": port.port, "protocol": port.protocol}))
+        .collect();
+    let spec = match external_name {
+        Some(name) => json!({"type": "ExternalName", "externalName": name, "ports": ports}),
+        None => json!({"type": "ClusterIP", "ports": ports}),
+    };
+    let labels = [(names::MANAGED_BY_LABEL, names::MANAGER)];
+    object(world, names::ENTRY_SERVICE, &labels, json!({"spec": spec}))
+}
+
+fn slices(world: &World, entry: &Entry) -> BTreeMap<String, DynamicObject> {
+    let EntryTarget::IpAddresses(ips) = &entry.target else {
+        return BTreeMap::new();
+    };
+    let ips: Vec<IpAddr> = ips.iter().filter_map(|ip| ip.parse().ok()).collect();
+    let (ipv4, ipv6): (Vec<IpAddr>, Vec<IpAddr>) = ips.into_iter().partition(IpAddr::is_ipv4);
+    [("IPv4", SLICES[0], ipv4), ("IPv6", SLICES[1], ipv6)]
+        .into_iter()
+        .filter(|(_, _, addresses)| !addresses.is_empty())
+        .map(|(family, name, addresses)| {
+            (
+                name.to_owned(),
+                slice(world, name, family, &addresses, &entry.ports),
+            )
+        })
+        .collect()
+}
+
+fn slice(
+    world: &World,
+    name: &str,
+    family: &str,
+    addresses: &[IpAddr],
+    ports: &[EntryPort],
+) -> DynamicObject {
+    let endpoints: Vec<Value> = addresses
+        .iter()
+        .map(|address| json!({"addresses": [address.to_string()], "conditions": {"ready": true}}))
+        .collect();
+    let ports: Vec<Value> = ports
+        .iter()
+        .map(|port| json!({"name": port.name, "port": port.port, "protocol": port.protocol}))
+        .collect();
+    let labels = [
+        (names::MANAGED_BY_LABEL, names::MANAGER),
+        (names::SERVICE_NAME_LABEL, names::ENTRY_SERVICE),
+        (names::SLICE_MANAGED_BY_LABEL, names::MANAGER),
+    ];
+    let data = json!({"addressType": family, "endpoints": endpoints, "ports": ports});
+    object(world, name, &labels, data)
+}
+
+fn object(world: &World, name: &str, labels: &[(&str, &str)], data: Value) -> DynamicObject {
+    let labels = labels
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    DynamicObject {
+        types: None,
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: world.gateway.namespace(),
+            labels: Some(labels.collect()),
+            owner_references: api::Gateway::controller_owner_ref(&world.gateway, &())
+                .map(|owner| vec![owner]),
+            ..ObjectMeta::default()
+        },
+        data,
+    }
+}
+
+fn apply(kind: Kind, world: &World, name: &str, object: &DynamicObject) -> Write {
+    Write {
+        kind,
+        name: in_namespace(world, name),
+        change: Change::Apply(Box::new(object.clone())),
+    }
+}
+
+fn in_namespace(world: &World, name: &str) -> ObjectName {
+    ObjectName {
+        namespace: name_of(&world.gateway).namespace,
+        name: name.to_owned(),
+    }
+}

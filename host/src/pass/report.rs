@@ -1,0 +1,201 @@
+//! Step six, pure: the status, from what was applied and observed.
+
+use ofn_contract::{EffectiveSpec, Violation};
+use serde_json::{Value, json};
+
+use crate::api::{Condition, GatewayStatus, ListenerStatus, PolicyStatus};
+use crate::names::reason;
+use crate::sandbox::PolicyComponent;
+
+/// Something that is not as it was wished. The host found it; a component cannot hide it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The listener that it is about; none: all of them.
+    pub listener: Option<String>,
+    /// As in a condition.
+    pub reason: String,
+    /// For a person.
+    pub message: String,
+}
+
+/// Something that a user must know and that no status can say, because the object is going.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// As in an event.
+    pub reason: String,
+    /// For a person.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem of the whole object.
+    pub fn general(reason: &str, message: impl Into<String>) -> Self {
+        Self {
+            listener: None,
+            reason: reason.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    /// A problem of one listener.
+    pub fn listener(listener: &str, reason: &str, message: impl Into<String>) -> Self {
+        Self {
+            listener: Some(listener.to_owned()),
+            reason: reason.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    /// What a component found wrong with the spec, with the paths of the fields.
+    pub fn violations(violations: &[Violation]) -> Self {
+        let texts: Vec<_> = violations
+            .iter()
+            .map(|violation| format!("{}: {}", violation.field, violation.message))
+            .collect();
+        Self::general(reason::INVALID, texts.join("; "))
+    }
+}
+
+impl Notice {
+    /// A notice.
+    pub fn new(reason: &str, message: impl Into<String>) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// The status that says all: what the component made of the Kubernetes Gateway, and the host's
+/// own problems over it.
+pub fn status(
+    aggregated: GatewayStatus,
+    problems: &[Problem],
+    policy: Option<&PolicyComponent>,
+    generation: Option<i64>,
+) -> GatewayStatus {
+    let mut status = aggregated;
+    status.observed_generation = generation;
+    status.policy = policy.map(|policy| PolicyStatus {
+        name: policy.description.name.clone(),
+        version: policy.description.version.clone(),
+        digest: policy.digest.clone(),
+    });
+    for type_ in ["Scheduled", "Ready"] {
+        if !status
+            .conditions
+            .iter()
+            .any(|condition| condition.type_ == type_)
+        {
+            let unknown = Problem::general(reason::NOT_RECONCILED, "Nothing is known yet");
+            let condition = condition(type_, "Unknown", &unknown.reason, unknown.message);
+            let index = usize::from(type_ == "Ready").min(status.conditions.len());
+            status.conditions.insert(index, condition);
+        }
+    }
+    for problem in problems {
+        if let Some(name) = &problem.listener {
+            let ready = condition("Ready", "False", &problem.reason, problem.message.clone());
+            match status
+                .listeners
+                .iter_mut()
+                .find(|listener| listener.name == *name)
+            {
+                Some(listener) => set(&mut listener.conditions, ready),
+                None => status.listeners.push(ListenerStatus {
+                    name: name.clone(),
+                    supported_kinds: Vec::new(),
+                    attached_routes: 0,
+                    conditions: vec![ready],
+                }),
+            }
+        }
+    }
+    // The whole is told before a part.
+    let telling = problems
+        .iter()
+        .find(|problem| problem.listener.is_none())
+        .or_else(|| problems.first());
+    if let Some(problem) = telling {
+        let mut message: Vec<String> = Vec::new();
+        for problem in problems {
+            message.push(match &problem.listener {
+                Some(listener) => format!("Listener {listener}: {}", problem.message),
+                None => problem.message.clone(),
+            });
+        }
+        let ready = condition("Ready", "False", &problem.reason, message.join("; "));
+        set(&mut status.conditions, ready);
+    }
+    status
+}
+
+/// The status of an OpenFunction Gateway beside the one that is served.
+pub fn not_served(served: &ofn_contract::ObjectName, generation: Option<i64>) -> GatewayStatus {
+    let message = format!(
+        "OpenFunction Gateway {served} is served: there is one for a cluster, the oldest. This one \
+         takes over when that is gone"
+    );
+    let no = |type_| condition(type_, "False", reason::NOT_SERVED, message.clone());
+    GatewayStatus {
+        observed_generation: generation,
+        conditions: vec![no("Scheduled"), no("Ready")],
+        ..GatewayStatus::default()
+    }
+}
+
+/// What a listener's status is while a component cannot say: one entry for each listener.
+pub fn unknown(spec: &EffectiveSpec) -> GatewayStatus {
+    GatewayStatus {
+        listeners: spec
+            .listeners
+            .iter()
+            .map(|listener| ListenerStatus {
+                name: listener.name.clone(),
+                supported_kinds: Vec::new(),
+                attached_routes: 0,
+                conditions: vec![condition(
+                    "Ready",
+                    "Unknown",
+                    reason::NOT_RECONCILED,
+                    "Nothing is known yet",
+                )],
+            })
+            .collect(),
+        ..GatewayStatus::default()
+    }
+}
+
+/// The merge patch that turns any status into this one.
+pub fn merge_patch(status: &GatewayStatus) -> Value {
+    let mut patch = json!({
+        "observedGeneration": null,
+        "policy": null,
+        "addresses": null,
+        "conditions": null,
+        "listeners": null,
+    });
+    if let (Value::Object(patch), Value::Object(status)) = (&mut patch, json!(status)) {
+        patch.extend(status);
+    }
+    patch
+}
+
+fn condition(type_: &str, status: &str, reason: &str, message: impl Into<String>) -> Condition {
+    Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message: message.into(),
+    }
+}
+
+fn set(conditions: &mut Vec<Condition>, condition: Condition) {
+    match conditions
+        .iter_mut()
+        .find(|known| known.type_ == condition.type_)
+    {
+        Some(known) => *known = condition,
+        None => conditions.insert(0, condition),
+    }
+}
