@@ -144,11 +144,17 @@ impl KubernetesGateway {
             .and_then(|entry| entry.manager.as_deref())
     }
 
+    /// The generation that we recorded for our own last change of the spec. 0 if there is none.
+    pub fn recorded_generation(&self) -> i64 {
+        self.annotation(names::GENERATION_ANNOTATION)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default()
+    }
+
     /// The generation that our own last change produced. A record beyond the present generation
     /// is one of another life (a restored backup) and counts for nothing.
     pub fn written_generation(&self) -> i64 {
-        self.annotation(names::GENERATION_ANNOTATION)
-            .and_then(|text| text.parse().ok())
+        Some(self.recorded_generation())
             .filter(|written| *written <= self.generation())
             .unwrap_or_default()
     }

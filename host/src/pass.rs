@@ -40,8 +40,8 @@ pub enum Error {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// There was always something left to write: somebody undoes it, or it has no effect.
-    #[error("{0} writes in one pass, and still not done: the last was to {1}")]
-    Endless(usize, String),
+    #[error("{MOST_ROUNDS} rounds of writes, and still not done: the last was to {0}")]
+    Endless(String),
 }
 
 /// What a pass found.
@@ -59,8 +59,8 @@ pub struct Outcome {
 
 /// How often a pass begins again because an object changed under it.
 const MOST_ATTEMPTS: usize = 5;
-/// More writes than any plan has: one for each listener that the API server may reject, and some.
-const MOST_ROUNDS: usize = 100;
+/// More rounds than any plan has.
+const MOST_ROUNDS: usize = 16;
 
 /// Makes a pass for the OpenFunction Gateway with this name, which is the one that is served.
 /// `interested` is told what must cause the next pass.
@@ -299,7 +299,10 @@ async fn carry_out<C: Cluster>(
     let mut outcome = Outcome::default();
     let mut rejected: Vec<Problem> = Vec::new();
     let mut last = String::new();
-    for _ in 0..MOST_ROUNDS {
+    let mut rounds = 0;
+    // A round that only left out a listener does not count: there are at most 64 of them.
+    while rounds < MOST_ROUNDS + rejected.len() {
+        rounds += 1;
         let plan = plan::next(&pass.world, &intent);
         outcome.again = plan.again;
         if plan.writes.is_empty() {
@@ -310,13 +313,11 @@ async fn carry_out<C: Cluster>(
         if refused.is_empty() {
             outcome.notices.extend(plan.notices);
         }
-        for error in &refused {
-            let found = match &mut intent {
-                Intent::Serve { wish, .. } => {
-                    reject_listeners(wish, error, &plan.order, &pass.world)
-                }
-                Intent::Delete => Vec::new(),
+        for error in refused {
+            let Intent::Serve { wish, .. } = &mut intent else {
+                return Err(Error::Write(error));
             };
+            let found = reject_listeners(wish, &error, &plan.order, &pass.world);
             if found.is_empty() {
                 // Nothing to leave out: what can be done is done.
                 rejected.push(Problem::general(
@@ -324,13 +325,7 @@ async fn carry_out<C: Cluster>(
                     error.to_string(),
                 ));
                 outcome.problems = [rejected, plan.problems].concat();
-                return match intent {
-                    Intent::Serve { .. } => Ok(outcome),
-                    Intent::Delete => Err(refused
-                        .into_iter()
-                        .next()
-                        .map_or_else(|| Error::Endless(0, last), Error::Write)),
-                };
+                return Ok(outcome);
             }
             rejected.extend(found);
         }
@@ -341,7 +336,7 @@ async fn carry_out<C: Cluster>(
             .collect::<Vec<_>>()
             .join(", ");
     }
-    Err(Error::Endless(MOST_ROUNDS, last))
+    Err(Error::Endless(last))
 }
 
 /// Takes the listeners that the API server objects to out of the wish. Where the Kubernetes

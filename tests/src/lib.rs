@@ -1,1 +1,5 @@
-//! stub
+//! A real control plane, for the demo, the end-to-end tests and the benchmarks.
+
+pub mod cluster;
+pub mod control_plane;
+pub mod host;

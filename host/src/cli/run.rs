@@ -97,10 +97,19 @@ impl Run {
             .with_env_filter(filter)
             .with_writer(std::io::stderr);
         let terminal = std::io::stderr().is_terminal();
-        match self.log_format {
-            Some(LogFormat::Json) => builder.json().init(),
-            None if !terminal => builder.json().init(),
-            _ => builder.with_ansi(terminal).init(),
+        let format = self.log_format.unwrap_or(if terminal {
+            LogFormat::Text
+        } else {
+            LogFormat::Json
+        });
+        match format {
+            // The spans are kube's own; every line of ours names its object itself.
+            LogFormat::Json => builder
+                .json()
+                .with_current_span(false)
+                .with_span_list(false)
+                .init(),
+            LogFormat::Text => builder.with_ansi(terminal).init(),
         }
         Ok(())
     }

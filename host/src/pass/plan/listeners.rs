@@ -48,13 +48,19 @@ pub(super) fn touch(world: &World, wish: &Wish, plan: &mut Plan) {
             let guards = patch.0.len();
             let spec_changes = listeners(live, &ours, &fitting, &mut patch)
                 | class(world, wish, live, &mut patch, plan);
-            let generation = spec_changes.then(|| (live.generation() + 1).to_string());
+            // A change that comes to nothing, because the API server drops what it does not know,
+            // makes no generation; the record is set right after it.
+            let generation = if spec_changes {
+                Some(live.generation() + 1)
+            } else {
+                Some(live.generation()).filter(|seen| live.recorded_generation() > *seen)
+            };
             let mut annotations = Vec::new();
             if live.recorded() != fitting {
                 annotations.push((names::INJECTED_ANNOTATION, Some(json!(fitting).to_string())));
             }
-            if generation.is_some() {
-                annotations.push((names::GENERATION_ANNOTATION, generation));
+            if let Some(generation) = generation {
+                annotations.push((names::GENERATION_ANNOTATION, Some(generation.to_string())));
             }
             patch.annotate(&live.metadata, &annotations);
             (patch.0.len() > guards).then(|| Change::Patch(patch.finish()))
@@ -182,9 +188,11 @@ fn listeners(
         match by_name(wished, name) {
             None => gone.push(index),
             Some(wish) => {
-                // A field that is wished no more shows only in what was recorded.
+                // A field that is wished no more shows only in what was recorded. What is there
+                // since our own last change is what the API server made of our wish.
                 let same = by_name(&recorded, name).as_ref() == Some(&wish);
-                if !same || !is_subset(&wish, listener) {
+                let untouched = live.recorded_generation() >= live.generation();
+                if !same || !(untouched || is_subset(&wish, listener)) {
                     patch.replace(&["spec", "listeners", &index.to_string()], wish);
                 }
             }

@@ -1,0 +1,364 @@
+//! What a platform team does to a cluster, in few words.
+
+use std::fmt::Debug;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::core::ApiResource;
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::control_plane::{User, assets};
+use crate::host::workspace;
+
+/// How long anything may take that is said to happen at once. Longer than it does on a busy
+/// machine; a test that waits this long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A cluster, spoken to as one user.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+}
+
+/// The kinds of objects that tests speak of.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// The OpenFunction Gateway.
+    Ofn,
+    /// The Kubernetes Gateway.
+    Gateway,
+    /// Its class.
+    GatewayClass,
+    /// A Service.
+    Service,
+    /// An EndpointSlice.
+    EndpointSlice,
+    /// A namespace.
+    Namespace,
+    /// An event.
+    Event,
+    /// The definition of a kind.
+    Definition,
+}
+
+impl Kind {
+    fn resource(self) -> ApiResource {
+        let (api_version, kind, plural) = match self {
+            Self::Ofn => ("networking.openfunction.io/v1alpha1", "Gateway", "gateways"),
+            Self::Gateway => ("gateway.networking.k8s.io/v1", "Gateway", "gateways"),
+            Self::GatewayClass => (
+                "gateway.networking.k8s.io/v1",
+                "GatewayClass",
+                "gatewayclasses",
+            ),
+            Self::Service => ("v1", "Service", "services"),
+            Self::EndpointSlice => ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
+            Self::Namespace => ("v1", "Namespace", "namespaces"),
+            Self::Event => ("events.k8s.io/v1", "Event", "events"),
+            Self::Definition => (
+                "apiextensions.k8s.io/v1",
+                "CustomResourceDefinition",
+                "customresourcedefinitions",
+            ),
+        };
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        ApiResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+        }
+    }
+}
+
+impl Cluster {
+    /// A cluster through a client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// The client.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
+        let resource = kind.resource();
+        match kind {
+            Kind::GatewayClass | Kind::Namespace | Kind::Definition => {
+                Api::all_with(self.client.clone(), &resource)
+            }
+            _ => Api::namespaced_with(self.client.clone(), namespace, &resource),
+        }
+    }
+
+    /// Installs the CRDs of the Gateway API and ours, and what the manifest in `deploy/` says,
+    /// with the rights given to the user that the tests run the host as.
+    pub async fn install(&self) -> Result<()> {
+        let mut definitions: Vec<_> = std::fs::read_dir(assets("gateway-api")?)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<Vec<_>>>()?;
+        definitions.retain(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml")
+        });
+        definitions.push(workspace().join("deploy/crds/gateways.networking.openfunction.io.yaml"));
+        definitions.sort();
+        for file in &definitions {
+            self.apply_file(file).await?;
+        }
+        for name in [
+            "gateways.gateway.networking.k8s.io",
+            "gatewayclasses.gateway.networking.k8s.io",
+            "gateways.networking.openfunction.io",
+        ] {
+            self.eventually(Kind::Definition, "", name, "is established", |definition| {
+                has_condition(definition, "Established", "True", None)
+            })
+            .await?;
+        }
+        self.namespace("openfunction").await?;
+        self.apply_file(&workspace().join("deploy/ofn-gateway.yaml"))
+            .await?;
+        self.apply_value(&json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "ofn-gateway-under-test"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "ofn-gateway"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": User::Host.name()}],
+        }))
+        .await
+    }
+
+    /// Applies every object of a YAML file, server-side.
+    pub async fn apply_file(&self, file: &Path) -> Result<()> {
+        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        for document in serde_yaml_ng::Deserializer::from_str(&text) {
+            let value: Value = serde::Deserialize::deserialize(document)?;
+            if !value.is_null() {
+                self.apply_value(&value)
+                    .await
+                    .with_context(|| file.display().to_string())?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn apply_value(&self, value: &Value) -> Result<()> {
+        let object: DynamicObject = serde_json::from_value(value.clone())?;
+        let types = object
+            .types
+            .clone()
+            .ok_or_else(|| anyhow!("an object without a kind"))?;
+        let gvk = kube::core::GroupVersionKind::try_from(&types)?;
+        let resource = ApiResource::from_gvk(&gvk);
+        let api: Api<DynamicObject> = match object.namespace() {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), &namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
+        let parameters = PatchParams::apply("platform-team").force();
+        api.patch(&object.name_any(), &parameters, &Patch::Apply(&object))
+            .await?;
+        Ok(())
+    }
+
+    /// Makes a namespace, if it does not exist.
+    pub async fn namespace(&self, name: &str) -> Result<()> {
+        self.apply(Kind::Namespace, "", name, "platform-team", json!({}))
+            .await?;
+        Ok(())
+    }
+
+    /// Makes an object: `body` is what stands beside its metadata, or in it under `metadata`.
+    pub async fn create(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        body: Value,
+    ) -> Result<Value> {
+        let object = object(kind, namespace, name, body)?;
+        let parameters = PostParams {
+            field_manager: Some("platform-team".to_owned()),
+            ..PostParams::default()
+        };
+        Ok(json!(
+            self.api(kind, namespace)
+                .create(&parameters, &object)
+                .await?
+        ))
+    }
+
+    /// Applies an object server-side.
+    pub async fn apply(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        manager: &str,
+        body: Value,
+    ) -> Result<Value> {
+        let object = object(kind, namespace, name, body)?;
+        let parameters = PatchParams::apply(manager).force();
+        let api = self.api(kind, namespace);
+        Ok(json!(
+            api.patch(name, &parameters, &Patch::Apply(&object)).await?
+        ))
+    }
+
+    /// A merge patch, as `kubectl edit` sends it.
+    pub async fn edit(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        patch: Value,
+    ) -> Result<Value> {
+        let parameters = PatchParams {
+            field_manager: Some("kubectl-edit".to_owned()),
+            ..PatchParams::default()
+        };
+        let api = self.api(kind, namespace);
+        Ok(json!(
+            api.patch(name, &parameters, &Patch::Merge(patch)).await?
+        ))
+    }
+
+    /// Writes a status, as an implementation does.
+    pub async fn write_status(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        status: Value,
+    ) -> Result<()> {
+        let parameters = PatchParams {
+            field_manager: Some("implementation".to_owned()),
+            ..PatchParams::default()
+        };
+        let patch = Patch::Merge(json!({"status": status}));
+        self.api(kind, namespace)
+            .patch_status(name, &parameters, &patch)
+            .await?;
+        Ok(())
+    }
+
+    /// The object, if it exists.
+    pub async fn get(&self, kind: Kind, namespace: &str, name: &str) -> Result<Option<Value>> {
+        Ok(self
+            .api(kind, namespace)
+            .get_opt(name)
+            .await?
+            .map(|object| json!(object)))
+    }
+
+    /// The object, which exists.
+    pub async fn must_get(&self, kind: Kind, namespace: &str, name: &str) -> Result<Value> {
+        self.get(kind, namespace, name)
+            .await?
+            .ok_or_else(|| anyhow!("{kind:?} {namespace}/{name} does not exist"))
+    }
+
+    /// All objects of a namespace.
+    pub async fn list(&self, kind: Kind, namespace: &str) -> Result<Vec<Value>> {
+        let listed = self
+            .api(kind, namespace)
+            .list(&ListParams::default())
+            .await?;
+        Ok(listed
+            .items
+            .into_iter()
+            .map(|object| json!(object))
+            .collect())
+    }
+
+    /// Begins to delete an object, which may be gone already.
+    pub async fn delete(&self, kind: Kind, namespace: &str, name: &str) -> Result<()> {
+        match self
+            .api(kind, namespace)
+            .delete(name, &DeleteParams::default())
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits until an object exists and is as it should be.
+    pub async fn eventually(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        what: &str,
+        test: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let seen = self.get(kind, namespace, name).await?;
+            match seen {
+                Some(object) if test(&object) => return Ok(object),
+                seen if Instant::now() > deadline => {
+                    let mut seen = seen.unwrap_or_default();
+                    if let Some(metadata) = seen["metadata"].as_object_mut() {
+                        metadata.remove("managedFields");
+                    }
+                    bail!(
+                        "never: {kind:?} {namespace}/{name} {what}; it is\n{}",
+                        serde_json::to_string_pretty(&seen)?
+                    );
+                }
+                _ => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+
+    /// Waits until an object is gone.
+    pub async fn eventually_gone(&self, kind: Kind, namespace: &str, name: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(object) = self.get(kind, namespace, name).await? {
+            if Instant::now() > deadline {
+                bail!("never gone: {kind:?} {namespace}/{name}; it is\n{object:#}");
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+}
+
+fn object(kind: Kind, namespace: &str, name: &str, body: Value) -> Result<DynamicObject> {
+    let resource = kind.resource();
+    let mut value = body;
+    value["apiVersion"] = resource.api_version.into();
+    value["kind"] = resource.kind.into();
+    value["metadata"]["name"] = name.into();
+    if !namespace.is_empty() {
+        value["metadata"]["namespace"] = namespace.into();
+    }
+    Ok(serde_json::from_value(value)?)
+}
+
+/// Whether `status.conditions` has a condition; with any reason if none is given.
+pub fn has_condition(object: &Value, type_: &str, status: &str, reason: Option<&str>) -> bool {
+    condition(object, type_).is_some_and(|condition| {
+        condition["status"] == status && reason.is_none_or(|reason| condition["reason"] == reason)
+    })
+}
+
+/// A condition of `status.conditions`.
+pub fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
+    object["status"]["conditions"]
+        .as_array()?
+        .iter()
+        .find(|condition| condition["type"] == type_)
+}
+
+/// The entry of a list with this name.
+pub fn named<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {
+    list.as_array()?.iter().find(|entry| entry["name"] == name)
+}

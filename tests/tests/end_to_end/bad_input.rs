@@ -1,0 +1,217 @@
+use anyhow::{Result, ensure};
+use ofn_tests::cluster::{Kind, condition, has_condition, named};
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, listener, tests};
+
+tests![
+    no_domain_is_reported_with_its_path_and_the_last_good_state_stays,
+    a_bad_template_is_reported_with_its_place,
+    a_bad_domain_is_reported,
+    the_schema_refuses_both_targets_and_none,
+    both_targets_are_reported_where_the_schema_let_them_in,
+    a_listener_that_the_api_server_refuses_is_reported_and_the_others_are_served,
+    an_unknown_setting_and_an_unknown_policy_are_reported,
+];
+
+async fn served(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    scene
+        .has_listeners(
+            "contour",
+            &["platform", "ofn-http-internal", "ofn-http-external"],
+        )
+        .await?;
+    scene.program("contour").await?;
+    scene.is_ready().await?;
+    Ok(())
+}
+
+async fn is_invalid(scene: &Scene, expected: &str) -> Result<Value> {
+    let object = scene
+        .served("says that it is invalid", |object| {
+            has_condition(object, "Ready", "False", Some("Invalid"))
+        })
+        .await?;
+    let message = condition(&object, "Ready")
+        .map(|ready| ready["message"].clone())
+        .unwrap_or_default();
+    ensure!(
+        message
+            .as_str()
+            .is_some_and(|message| message.contains(expected)),
+        "{message}"
+    );
+    Ok(object)
+}
+
+async fn no_domain_is_reported_with_its_path_and_the_last_good_state_stays(
+    scene: &Scene,
+) -> Result<()> {
+    served(scene).await?;
+    let good = scene
+        .cluster
+        .must_get(Kind::Gateway, &scene.infra, "contour")
+        .await?;
+    scene.edit(json!({"spec": {"domain": ""}})).await?;
+    let object = is_invalid(scene, "spec.domain: must be set").await?;
+    ensure!(
+        has_condition(&object, "Scheduled", "True", None),
+        "{object:#}"
+    );
+    let kept = scene
+        .cluster
+        .must_get(Kind::Gateway, &scene.infra, "contour")
+        .await?;
+    ensure!(kept["spec"] == good["spec"]);
+    scene
+        .edit(json!({"spec": {"domain": "example.org"}}))
+        .await?;
+    scene
+        .gateway("contour", "serves the next good domain", |gateway| {
+            named(&gateway["spec"]["listeners"], "ofn-http-external")
+                .is_some_and(|listener| listener["hostname"] == "*.example.org")
+        })
+        .await?;
+    scene.program("contour").await?;
+    scene.is_ready().await?;
+    Ok(())
+}
+
+async fn a_bad_template_is_reported_with_its_place(scene: &Scene) -> Result<()> {
+    served(scene).await?;
+    scene
+        .edit(json!({"spec": {"hostTemplate": "{{.Nme}}.{{.Domain}}"}}))
+        .await?;
+    is_invalid(
+        scene,
+        "spec.hostTemplate: at character 3: .Nme is not known here",
+    )
+    .await?;
+    scene
+        .edit(json!({"spec": {"hostTemplate": "{{.Name}}.{{.Domain}}"}}))
+        .await?;
+    scene.is_ready().await?;
+    Ok(())
+}
+
+async fn a_bad_domain_is_reported(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    spec["domain"] = json!("Not A Domain");
+    scene.serve(spec).await?;
+    is_invalid(scene, "spec.domain: \"Not A Domain\" is not a DNS name").await?;
+    Ok(())
+}
+
+async fn the_schema_refuses_both_targets_and_none(scene: &Scene) -> Result<()> {
+    let both = with_both(scene);
+    let refused = scene.serve(both).await.map_err(|error| error.to_string());
+    ensure!(
+        refused
+            .is_err_and(|message| message.contains("set exactly one of gatewayRef and gatewayDef"))
+    );
+    let mut none = scene.default_spec("contour");
+    none["gatewayRef"] = Value::Null;
+    ensure!(scene.serve(none).await.is_err());
+    Ok(())
+}
+
+fn with_both(scene: &Scene) -> Value {
+    let mut spec = scene.default_spec("contour");
+    spec["gatewayDef"] = json!({"namespace": scene.infra, "gatewayClassName": "contour"});
+    spec
+}
+
+async fn both_targets_are_reported_where_the_schema_let_them_in(scene: &Scene) -> Result<()> {
+    // An old CRD has no such rule.
+    let name = "gateways.networking.openfunction.io";
+    let definition = scene.cluster.must_get(Kind::Definition, "", name).await?;
+    let mut without = json!({"spec": definition["spec"]});
+    without["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] =
+        Value::Null;
+    scene
+        .cluster
+        .edit(Kind::Definition, "", name, without)
+        .await?;
+    let result = async {
+        // The API server takes a moment to go by the new schema.
+        let deadline = std::time::Instant::now() + ofn_tests::cluster::PATIENCE;
+        while scene.serve(with_both(scene)).await.is_err() {
+            ensure!(
+                std::time::Instant::now() < deadline,
+                "the schema still has its rule"
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        is_invalid(scene, "spec.gatewayRef: and spec.gatewayDef are both set").await
+    }
+    .await;
+    let with = json!({"spec": {"versions": definition["spec"]["versions"]}});
+    scene.cluster.edit(Kind::Definition, "", name, with).await?;
+    result.map(|_| ())
+}
+
+async fn a_listener_that_the_api_server_refuses_is_reported_and_the_others_are_served(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    let mut bad = listener("bad", "*.bad.ofn.io");
+    bad["allowedRoutes"] = json!({"namespaces": {"from": "Nowhere"}});
+    spec["gatewaySpec"]["listeners"] = json!([bad, listener("good", "*.ofn.io")]);
+    scene.serve(spec).await?;
+    scene
+        .has_listeners("contour", &["platform", "good", "ofn-http-internal"])
+        .await?;
+    let object = scene
+        .served("says which listener is refused", |object| {
+            has_condition(object, "Ready", "False", Some("ListenerRejected"))
+        })
+        .await?;
+    let bad = named(&object["status"]["listeners"], "bad")
+        .cloned()
+        .unwrap_or_default();
+    let message = bad["conditions"][0]["message"].as_str().unwrap_or_default();
+    ensure!(
+        message.starts_with("spec.gatewaySpec.listeners[0]:"),
+        "{bad:#}"
+    );
+    ensure!(
+        message.contains("Unsupported value: \"Nowhere\""),
+        "{bad:#}"
+    );
+    Ok(())
+}
+
+async fn an_unknown_setting_and_an_unknown_policy_are_reported(scene: &Scene) -> Result<()> {
+    served(scene).await?;
+    let annotate = |key: &str, value: Value| json!({"metadata": {"annotations": {key: value}}});
+    let setting = "policy.networking.openfunction.io/nonsense";
+    scene.edit(annotate(setting, json!("1"))).await?;
+    is_invalid(
+        scene,
+        &format!("metadata.annotations[{setting}]: is not known"),
+    )
+    .await?;
+    scene.edit(annotate(setting, Value::Null)).await?;
+    scene.is_ready().await?;
+    let policy = "networking.openfunction.io/policy";
+    scene.edit(annotate(policy, json!("nobody"))).await?;
+    let object = scene
+        .served("says that there is no such policy", |object| {
+            has_condition(object, "Ready", "False", Some("NotReconciled"))
+        })
+        .await?;
+    let message = condition(&object, "Ready")
+        .map(|ready| ready["message"].to_string())
+        .unwrap_or_default();
+    ensure!(
+        message.contains("there is no policy \\\"nobody\\\"; there is standard"),
+        "{message}"
+    );
+    scene.edit(annotate(policy, json!("standard"))).await?;
+    scene.is_ready().await?;
+    Ok(())
+}

@@ -1,0 +1,322 @@
+use anyhow::{Result, ensure};
+use ofn_tests::cluster::{Kind, condition, has_condition};
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, tests};
+
+tests![
+    the_entry_points_at_the_service_with_the_label_of_the_gateway,
+    the_entry_points_at_each_service_that_the_old_controller_knew_in_its_order,
+    the_entry_points_at_the_service_that_the_user_chose,
+    the_entry_points_at_an_address_that_is_a_host_name,
+    the_entry_stands_for_ip_addresses_of_both_families,
+    an_address_that_is_a_cluster_ip_means_that_service,
+    the_entry_follows_from_addresses_to_a_host_name_and_back,
+    the_entry_has_one_port_for_each_port_and_protocol,
+    a_data_plane_service_that_comes_later_is_followed,
+    a_changed_entry_is_put_right,
+    a_foreign_service_named_gateway_is_left_alone_and_reported,
+];
+
+async fn with_service(scene: &Scene, name: &str, labels: Value) -> Result<String> {
+    let body = json!({"metadata": {"labels": labels}, "spec": {"ports": [{"port": 80}]}});
+    scene
+        .cluster
+        .create(Kind::Service, &scene.infra, name, body)
+        .await?;
+    Ok(format!("{name}.{}.svc.cluster.local", scene.infra))
+}
+
+async fn points_at(scene: &Scene, name: &str) -> Result<Value> {
+    let what = format!("points at {name}");
+    scene
+        .entry(&what, |entry| {
+            entry["spec"]["type"] == "ExternalName" && entry["spec"]["externalName"] == name
+        })
+        .await
+}
+
+async fn with_addresses(scene: &Scene, addresses: Value) -> Result<()> {
+    scene
+        .cluster
+        .write_status(
+            Kind::Gateway,
+            &scene.infra,
+            "contour",
+            json!({"addresses": addresses}),
+        )
+        .await
+}
+
+async fn serve(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    scene
+        .has_listeners(
+            "contour",
+            &["platform", "ofn-http-internal", "ofn-http-external"],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn the_entry_points_at_the_service_with_the_label_of_the_gateway(
+    scene: &Scene,
+) -> Result<()> {
+    with_service(scene, "envoy", json!({})).await?;
+    let labelled = with_service(
+        scene,
+        "any-name",
+        json!({"gateway.networking.k8s.io/gateway-name": "contour"}),
+    )
+    .await?;
+    serve(scene).await?;
+    let entry = points_at(scene, &labelled).await?;
+    let owner = &entry["metadata"]["ownerReferences"][0];
+    ensure!(
+        owner["kind"] == "Gateway" && owner["name"] == "openfunction",
+        "{entry:#}"
+    );
+    Ok(())
+}
+
+async fn the_entry_points_at_each_service_that_the_old_controller_knew_in_its_order(
+    scene: &Scene,
+) -> Result<()> {
+    serve(scene).await?;
+    for name in ["envoy", "envoy-contour", "contour-envoy"] {
+        let service = with_service(scene, name, json!({})).await?;
+        points_at(scene, &service).await?;
+    }
+    scene
+        .cluster
+        .delete(Kind::Service, &scene.infra, "contour-envoy")
+        .await?;
+    points_at(
+        scene,
+        &format!("envoy-contour.{}.svc.cluster.local", scene.infra),
+    )
+    .await?;
+    Ok(())
+}
+
+async fn the_entry_points_at_the_service_that_the_user_chose(scene: &Scene) -> Result<()> {
+    with_service(scene, "envoy", json!({})).await?;
+    let chosen = with_service(scene, "chosen", json!({})).await?;
+    serve(scene).await?;
+    let annotation = format!("{}/chosen", scene.infra);
+    scene
+        .edit(json!({"metadata": {"annotations": {"networking.openfunction.io/entry-service": annotation}}}))
+        .await?;
+    points_at(scene, &chosen).await?;
+    Ok(())
+}
+
+async fn the_entry_points_at_an_address_that_is_a_host_name(scene: &Scene) -> Result<()> {
+    serve(scene).await?;
+    with_addresses(
+        scene,
+        json!([{"type": "Hostname", "value": "lb.example.com"}]),
+    )
+    .await?;
+    points_at(scene, "lb.example.com").await?;
+    scene
+        .served("shows the address", |object| {
+            object["status"]["addresses"][0]["value"] == "lb.example.com"
+        })
+        .await?;
+    Ok(())
+}
+
+async fn the_entry_stands_for_ip_addresses_of_both_families(scene: &Scene) -> Result<()> {
+    serve(scene).await?;
+    with_addresses(
+        scene,
+        json!([
+            {"type": "IPAddress", "value": "192.0.2.11"},
+            {"type": "IPAddress", "value": "2001:db8::11"},
+            {"type": "IPAddress", "value": "192.0.2.12"},
+        ]),
+    )
+    .await?;
+    let entry = scene
+        .entry("is a Service with a cluster IP", |entry| {
+            entry["spec"]["type"] == "ClusterIP"
+        })
+        .await?;
+    ensure!(entry["spec"].get("selector").is_none() && entry["spec"].get("externalName").is_none());
+    for (name, family, addresses) in [
+        ("gateway-ipv4", "IPv4", vec!["192.0.2.11", "192.0.2.12"]),
+        ("gateway-ipv6", "IPv6", vec!["2001:db8::11"]),
+    ] {
+        let slice = scene
+            .cluster
+            .eventually(Kind::EndpointSlice, &scene.ofn, name, "exists", |_| true)
+            .await?;
+        ensure!(slice["addressType"] == family);
+        ensure!(slice["metadata"]["labels"]["kubernetes.io/service-name"] == "gateway");
+        let listed: Vec<_> = slice["endpoints"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|endpoint| endpoint["addresses"][0].as_str().unwrap_or_default())
+            .collect();
+        ensure!(listed == addresses, "{slice:#}");
+        ensure!(
+            slice["ports"] == json!([{"name": "ofn-http-internal", "port": 80, "protocol": "TCP"}]),
+            "{slice:#}"
+        );
+    }
+    Ok(())
+}
+
+async fn an_address_that_is_a_cluster_ip_means_that_service(scene: &Scene) -> Result<()> {
+    let name = with_service(scene, "data-plane", json!({})).await?;
+    let service = scene
+        .cluster
+        .must_get(Kind::Service, &scene.infra, "data-plane")
+        .await?;
+    serve(scene).await?;
+    with_addresses(
+        scene,
+        json!([{"type": "IPAddress", "value": service["spec"]["clusterIP"]}]),
+    )
+    .await?;
+    points_at(scene, &name).await?;
+    ensure!(
+        scene
+            .cluster
+            .get(Kind::EndpointSlice, &scene.ofn, "gateway-ipv4")
+            .await?
+            .is_none()
+    );
+    Ok(())
+}
+
+async fn the_entry_follows_from_addresses_to_a_host_name_and_back(scene: &Scene) -> Result<()> {
+    serve(scene).await?;
+    let ip = json!([{"type": "IPAddress", "value": "192.0.2.11"}]);
+    with_addresses(scene, ip.clone()).await?;
+    scene
+        .entry("has a cluster IP", |entry| {
+            entry["spec"]["type"] == "ClusterIP"
+        })
+        .await?;
+    with_addresses(
+        scene,
+        json!([{"type": "Hostname", "value": "lb.example.com"}]),
+    )
+    .await?;
+    points_at(scene, "lb.example.com").await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::EndpointSlice, &scene.ofn, "gateway-ipv4")
+        .await?;
+    with_addresses(scene, ip).await?;
+    let entry = scene
+        .entry("has a cluster IP again", |entry| {
+            entry["spec"]["type"] == "ClusterIP"
+        })
+        .await?;
+    ensure!(entry["spec"].get("externalName").is_none(), "{entry:#}");
+    scene
+        .cluster
+        .must_get(Kind::EndpointSlice, &scene.ofn, "gateway-ipv4")
+        .await?;
+    Ok(())
+}
+
+async fn the_entry_has_one_port_for_each_port_and_protocol(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    with_service(scene, "envoy", json!({})).await?;
+    let mut spec = scene.default_spec("contour");
+    let long = "a.name.that-no-service-port.may.have".to_owned();
+    spec["gatewaySpec"]["listeners"] = json!([
+        {"name": "web", "port": 80, "protocol": "HTTP"},
+        {"name": "web-two", "port": 80, "protocol": "HTTP", "hostname": "*.two.ofn.io"},
+        {"name": long, "port": 8443, "protocol": "HTTP"},
+        {"name": "dns", "port": 80, "protocol": "UDP"},
+    ]);
+    scene.serve(spec).await?;
+    let entry = scene.entry("exists", |_| true).await?;
+    let ports: Vec<_> = entry["spec"]["ports"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|port| json!([port["name"], port["port"], port["protocol"]]))
+        .collect();
+    ensure!(
+        ports
+            == [
+                json!(["web", 80, "TCP"]),
+                json!(["tcp-8443", 8443, "TCP"]),
+                json!(["dns", 80, "UDP"])
+            ],
+        "{ports:?}"
+    );
+    Ok(())
+}
+
+async fn a_data_plane_service_that_comes_later_is_followed(scene: &Scene) -> Result<()> {
+    serve(scene).await?;
+    scene.settle("contour").await?;
+    ensure!(
+        scene
+            .cluster
+            .get(Kind::Service, &scene.ofn, "gateway")
+            .await?
+            .is_none()
+    );
+    let service = with_service(scene, "envoy", json!({})).await?;
+    points_at(scene, &service).await?;
+    Ok(())
+}
+
+async fn a_changed_entry_is_put_right(scene: &Scene) -> Result<()> {
+    let service = with_service(scene, "envoy", json!({})).await?;
+    serve(scene).await?;
+    points_at(scene, &service).await?;
+    let odd = json!({"spec": {"externalName": "elsewhere.example.com"}});
+    scene
+        .cluster
+        .edit(Kind::Service, &scene.ofn, "gateway", odd)
+        .await?;
+    points_at(scene, &service).await?;
+    scene
+        .cluster
+        .delete(Kind::Service, &scene.ofn, "gateway")
+        .await?;
+    points_at(scene, &service).await?;
+    Ok(())
+}
+
+async fn a_foreign_service_named_gateway_is_left_alone_and_reported(scene: &Scene) -> Result<()> {
+    with_service(scene, "envoy", json!({})).await?;
+    let theirs = json!({"spec": {"selector": {"app": "theirs"}, "ports": [{"port": 8080}]}});
+    let before = scene
+        .cluster
+        .create(Kind::Service, &scene.ofn, "gateway", theirs)
+        .await?;
+    serve(scene).await?;
+    let object = scene
+        .served("reports the foreign Service", |object| {
+            has_condition(object, "Ready", "False", Some("ServiceConflict"))
+        })
+        .await?;
+    let message = condition(&object, "Ready")
+        .map(|ready| ready["message"].to_string())
+        .unwrap_or_default();
+    ensure!(message.contains("(made by platform-team)"), "{message}");
+    scene.event("ServiceConflict").await?;
+    let after = scene
+        .cluster
+        .must_get(Kind::Service, &scene.ofn, "gateway")
+        .await?;
+    ensure!(after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]);
+    scene
+        .cluster
+        .delete(Kind::Service, &scene.ofn, "gateway")
+        .await?;
+    points_at(scene, &format!("envoy.{}.svc.cluster.local", scene.infra)).await?;
+    Ok(())
+}

@@ -1,0 +1,389 @@
+use anyhow::{Result, ensure};
+use ofn_tests::cluster::{Kind, has_condition, named};
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, condition, listener, own_listener, tests};
+
+tests![
+    the_default_gateway_gets_the_documents_status_where_contour_says_scheduled_and_ready,
+    the_default_gateway_gets_the_documents_status_where_contour_says_accepted_and_programmed,
+    what_the_kubernetes_gateway_had_is_untouched,
+    the_default_listener_is_added_and_can_be_seen,
+    an_odd_default_listener_is_corrected,
+    a_disabled_default_listener_is_not_added,
+    a_change_of_domain_reaches_the_gateway_the_entry_and_the_status,
+    a_change_of_cluster_domain_reaches_the_gateway_and_the_entry,
+    a_listener_that_leaves_the_spec_leaves_the_gateway,
+    tls_and_fields_unknown_to_us_are_passed_through,
+    tcp_and_udp_listeners_have_no_host_name_in_the_kubernetes_gateway,
+];
+
+/// The status in the document that we implement.
+fn documented() -> Value {
+    let listener = |name: &str| {
+        json!({
+            "attachedRoutes": 0,
+            "conditions": [
+                {"message": "Valid listener", "reason": "Ready", "status": "True", "type": "Ready"},
+            ],
+            "name": name,
+            "supportedKinds": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}],
+        })
+    };
+    json!({
+        "conditions": [
+            {"message": "Gateway is scheduled", "reason": "Scheduled", "status": "True", "type": "Scheduled"},
+            {"message": "Valid Gateway", "reason": "Valid", "status": "True", "type": "Ready"},
+        ],
+        "listeners": [listener("ofn-http-internal"), listener("ofn-http-external")],
+    })
+}
+
+const BOTH: [&str; 3] = ["platform", "ofn-http-internal", "ofn-http-external"];
+
+async fn the_default_gateway_gets_the_documents_status_where_contour_says_scheduled_and_ready(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    scene.has_listeners("contour", &BOTH).await?;
+    let listeners: Vec<_> = BOTH
+        .iter()
+        .map(|name| {
+            json!({
+                "name": name,
+                "attachedRoutes": 0,
+                "supportedKinds": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}],
+                "conditions": [condition("Ready", "True", "Ready", "Valid listener", 0)],
+            })
+        })
+        .collect();
+    let status = json!({
+        "conditions": [
+            condition("Scheduled", "True", "Scheduled", "Gateway is scheduled", 2),
+            condition("Ready", "True", "Valid", "Valid Gateway", 2),
+        ],
+        "listeners": listeners,
+    });
+    scene
+        .cluster
+        .write_status(Kind::Gateway, &scene.infra, "contour", status)
+        .await?;
+    // The API server's own "waiting" conditions went with this write: a status is a whole.
+    is_documented(scene).await
+}
+
+async fn the_default_gateway_gets_the_documents_status_where_contour_says_accepted_and_programmed(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    scene.has_listeners("contour", &BOTH).await?;
+    scene.program("contour").await?;
+    is_documented(scene).await
+}
+
+async fn is_documented(scene: &Scene) -> Result<()> {
+    let expected = documented();
+    scene
+        .served("has the document's status", |object| {
+            let status = &object["status"];
+            status["conditions"] == expected["conditions"]
+                && status["listeners"] == expected["listeners"]
+        })
+        .await?;
+    Ok(())
+}
+
+async fn what_the_kubernetes_gateway_had_is_untouched(scene: &Scene) -> Result<()> {
+    let before = scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    let during = scene.has_listeners("contour", &BOTH).await?;
+    ensure!(during["spec"]["listeners"][0] == before["spec"]["listeners"][0]);
+    ensure!(during["metadata"]["labels"] == before["metadata"]["labels"]);
+    ensure!(during["metadata"]["annotations"]["team"] == "platform");
+    let injected =
+        during["metadata"]["annotations"]["networking.openfunction.io/injected-listeners"]
+            .as_str()
+            .unwrap_or_default();
+    let injected: Value = serde_json::from_str(injected)?;
+    ensure!(
+        injected
+            == json!([
+                listener("ofn-http-internal", "*.cluster.local"),
+                listener("ofn-http-external", "*.ofn.io"),
+            ])
+    );
+    scene
+        .cluster
+        .delete(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    let after = scene
+        .cluster
+        .must_get(Kind::Gateway, &scene.infra, "contour")
+        .await?;
+    ensure!(after["spec"] == before["spec"], "{:#}", after["spec"]);
+    ensure!(after["metadata"]["labels"] == before["metadata"]["labels"]);
+    ensure!(after["metadata"]["annotations"] == before["metadata"]["annotations"]);
+    Ok(())
+}
+
+async fn the_default_listener_is_added_and_can_be_seen(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    spec["gatewaySpec"]["listeners"] = json!([{"name": "web", "port": 8080, "protocol": "HTTP"}]);
+    scene.serve(spec).await?;
+    scene
+        .has_listeners("contour", &["platform", "web", "ofn-http-internal"])
+        .await?;
+    let object = scene
+        .served("shows the default listener", |object| {
+            named(
+                &object["spec"]["gatewaySpec"]["listeners"],
+                "ofn-http-internal",
+            )
+            .is_some()
+        })
+        .await?;
+    let listeners = &object["spec"]["gatewaySpec"]["listeners"];
+    ensure!(listeners[0]["hostname"] == "*.ofn.io", "{listeners:#}");
+    ensure!(
+        listeners[1] == listener("ofn-http-internal", "*.cluster.local"),
+        "{listeners:#}"
+    );
+    Ok(())
+}
+
+async fn an_odd_default_listener_is_corrected(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    spec["gatewaySpec"]["listeners"][0] = json!({
+        "name": "ofn-http-internal",
+        "hostname": "odd.example.com",
+        "port": 81,
+        "protocol": "HTTPS",
+        "tls": {"mode": "Terminate", "certificateRefs": [{"name": "odd"}]},
+        "allowedRoutes": {"namespaces": {"from": "Same"}},
+    });
+    scene.serve(spec).await?;
+    let expected = listener("ofn-http-internal", "*.cluster.local");
+    scene
+        .gateway("contour", "has the corrected listener", |gateway| {
+            named(&gateway["spec"]["listeners"], "ofn-http-internal") == Some(&expected)
+        })
+        .await?;
+    scene
+        .served("shows the corrected listener", |object| {
+            named(
+                &object["spec"]["gatewaySpec"]["listeners"],
+                "ofn-http-internal",
+            ) == Some(&expected)
+        })
+        .await?;
+    Ok(())
+}
+
+async fn a_disabled_default_listener_is_not_added(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    spec["gatewaySpec"]["listeners"] = json!([listener("web", "*.ofn.io")]);
+    let body = json!({
+        "metadata": {"annotations": {"networking.openfunction.io/default-listener": "disabled"}},
+        "spec": spec,
+    });
+    scene
+        .cluster
+        .create(Kind::Ofn, &scene.ofn, "openfunction", body)
+        .await?;
+    scene.has_listeners("contour", &["platform", "web"]).await?;
+    scene.settle("contour").await?;
+    scene.has_listeners("contour", &["platform", "web"]).await?;
+    Ok(())
+}
+
+async fn a_change_of_domain_reaches_the_gateway_the_entry_and_the_status(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    scene.has_listeners("contour", &BOTH).await?;
+    scene.program("contour").await?;
+    scene.is_ready().await?;
+    scene
+        .edit(json!({"spec": {"domain": "example.org"}}))
+        .await?;
+    scene
+        .gateway("contour", "serves the new domain", |gateway| {
+            named(&gateway["spec"]["listeners"], "ofn-http-external")
+                .is_some_and(|listener| listener["hostname"] == "*.example.org")
+        })
+        .await?;
+    let object = scene
+        .served("waits for the implementation", |object| {
+            has_condition(object, "Ready", "Unknown", Some("Pending"))
+        })
+        .await?;
+    ensure!(object["spec"]["gatewaySpec"]["listeners"][1]["hostname"] == "*.example.org");
+    scene.program("contour").await?;
+    scene.is_ready().await?;
+    Ok(())
+}
+
+async fn a_change_of_cluster_domain_reaches_the_gateway_and_the_entry(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    scene
+        .cluster
+        .create(
+            Kind::Service,
+            &scene.infra,
+            "envoy",
+            json!({"spec": {"ports": [{"port": 80}]}}),
+        )
+        .await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    let before = format!("envoy.{}.svc.cluster.local", scene.infra);
+    scene
+        .entry("points at Envoy", |entry| {
+            entry["spec"]["externalName"] == before.as_str()
+        })
+        .await?;
+    scene
+        .edit(json!({"spec": {"clusterDomain": "corp.internal"}}))
+        .await?;
+    scene
+        .gateway("contour", "serves the new cluster domain", |gateway| {
+            named(&gateway["spec"]["listeners"], "ofn-http-internal")
+                .is_some_and(|listener| listener["hostname"] == "*.corp.internal")
+        })
+        .await?;
+    let after = format!("envoy.{}.svc.corp.internal", scene.infra);
+    scene
+        .entry("is in the new domain", |entry| {
+            entry["spec"]["externalName"] == after.as_str()
+        })
+        .await?;
+    Ok(())
+}
+
+async fn a_listener_that_leaves_the_spec_leaves_the_gateway(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    let all = json!([
+        listener("ofn-http-internal", "*.cluster.local"),
+        listener("ofn-http-external", "*.ofn.io"),
+        listener("blue", "*.blue.ofn.io"),
+    ]);
+    spec["gatewaySpec"]["listeners"] = all.clone();
+    scene.serve(spec).await?;
+    scene
+        .has_listeners(
+            "contour",
+            &["platform", "ofn-http-internal", "ofn-http-external", "blue"],
+        )
+        .await?;
+    let fewer = json!([all[0], all[2]]);
+    scene
+        .edit(json!({"spec": {"gatewaySpec": {"listeners": fewer}}}))
+        .await?;
+    let gateway = scene
+        .has_listeners("contour", &["platform", "ofn-http-internal", "blue"])
+        .await?;
+    ensure!(gateway["spec"]["listeners"][0] == own_listener());
+    scene
+        .served("reports on two listeners", |object| {
+            object["status"]["listeners"]
+                .as_array()
+                .is_some_and(|listeners| listeners.len() == 2)
+        })
+        .await?;
+    Ok(())
+}
+
+async fn tls_and_fields_unknown_to_us_are_passed_through(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    let https = json!({
+        "name": "https",
+        "hostname": "*.ofn.io",
+        "port": 443,
+        "protocol": "HTTPS",
+        "tls": {"certificateRefs": [{"name": "cert"}], "options": {"example.com/min": "1.3"}},
+        "allowedRoutes": {"namespaces": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}},
+        "yetToBeInvented": {"deep": [1, "two"]},
+    });
+    spec["gatewaySpec"]["listeners"] = json!([https]);
+    scene.serve(spec).await?;
+    let gateway = scene
+        .has_listeners("contour", &["platform", "https", "ofn-http-internal"])
+        .await?;
+    let live = &gateway["spec"]["listeners"][1];
+    ensure!(
+        live["tls"]["options"] == https["tls"]["options"],
+        "{live:#}"
+    );
+    ensure!(
+        live["tls"]["certificateRefs"][0]["name"] == "cert",
+        "{live:#}"
+    );
+    ensure!(live["allowedRoutes"] == https["allowedRoutes"], "{live:#}");
+    let object = scene
+        .served("shows the default listener", |object| {
+            named(
+                &object["spec"]["gatewaySpec"]["listeners"],
+                "ofn-http-internal",
+            )
+            .is_some()
+        })
+        .await?;
+    ensure!(
+        object["spec"]["gatewaySpec"]["listeners"][0] == https,
+        "{object:#}"
+    );
+    // The API server filled in defaults, in the Gateway; they are no reason to write again.
+    let writes = scene
+        .plane
+        .writes(ofn_tests::control_plane::User::Host)?
+        .len();
+    scene.settle("contour").await?;
+    let more = scene.plane.writes(ofn_tests::control_plane::User::Host)?;
+    let more: Vec<_> = more[writes..]
+        .iter()
+        .filter(|write| !write.contains("gateways/status"))
+        .collect();
+    ensure!(more.is_empty(), "{more:?}");
+    Ok(())
+}
+
+async fn tcp_and_udp_listeners_have_no_host_name_in_the_kubernetes_gateway(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    spec["gatewaySpec"]["listeners"] = json!([
+        {"name": "tcp", "port": 9000, "protocol": "TCP"},
+        {"name": "udp", "port": 9000, "protocol": "UDP"},
+    ]);
+    scene.serve(spec).await?;
+    let gateway = scene
+        .has_listeners("contour", &["platform", "tcp", "udp", "ofn-http-internal"])
+        .await?;
+    ensure!(gateway["spec"]["listeners"][1].get("hostname").is_none());
+    ensure!(gateway["spec"]["listeners"][2].get("hostname").is_none());
+    let object = scene
+        .served("shows host names for all", |object| {
+            object["spec"]["gatewaySpec"]["listeners"]
+                .as_array()
+                .is_some_and(|listeners| {
+                    listeners
+                        .iter()
+                        .all(|listener| listener["hostname"].is_string())
+                })
+        })
+        .await?;
+    ensure!(object["spec"]["gatewaySpec"]["listeners"][0]["hostname"] == "*.ofn.io");
+    Ok(())
+}

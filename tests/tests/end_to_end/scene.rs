@@ -1,0 +1,326 @@
+//! The stage of a test: namespaces, a host, and what a platform team has there.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail, ensure};
+use futures::future::BoxFuture;
+use ofn_tests::cluster::{Cluster, Kind, has_condition};
+use ofn_tests::control_plane::{ControlPlane, Process, User};
+use ofn_tests::host;
+use serde_json::{Value, json};
+
+/// A test and its name.
+#[derive(Clone, Copy)]
+pub struct Test {
+    pub name: &'static str,
+    pub run: fn(Arc<Scene>) -> BoxFuture<'static, Result<()>>,
+}
+
+/// A list of tests. A test that is not in one is an unused function, which the lint finds.
+macro_rules! tests {
+    ($($name:ident),* $(,)?) => {
+        pub fn tests() -> Vec<$crate::scene::Test> {
+            vec![$($crate::scene::Test {
+                name: stringify!($name),
+                run: |scene| Box::pin(async move { $name(&scene).await }),
+            }),*]
+        }
+    };
+}
+pub(crate) use tests;
+
+pub struct Scene {
+    pub plane: Arc<ControlPlane>,
+    pub cluster: Cluster,
+    /// Namespace of the OpenFunction Gateway `openfunction`.
+    pub ofn: String,
+    /// Namespace of the Kubernetes Gateways.
+    pub infra: String,
+    host: Mutex<Option<Process>>,
+    log: PathBuf,
+}
+
+impl Scene {
+    /// Plays a test, and clears the stage.
+    pub async fn play(plane: Arc<ControlPlane>, number: usize, test: Test) -> Result<()> {
+        let cluster = Cluster::new(plane.client(User::Admin).await?);
+        let scene = Arc::new(Self {
+            log: plane.folder().join(format!("host-{number}.log")),
+            ofn: format!("ofn-{number}"),
+            infra: format!("infra-{number}"),
+            host: Mutex::default(),
+            plane,
+            cluster,
+        });
+        scene.cluster.namespace(&scene.ofn).await?;
+        scene.cluster.namespace(&scene.infra).await?;
+        scene.start_host()?;
+        let result = (test.run)(Arc::clone(&scene)).await;
+        let cleared = scene.clear().await;
+        result.and(cleared).with_context(|| {
+            let log = std::fs::read_to_string(&scene.log).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            let tail = lines[lines.len().saturating_sub(30)..].join("\n");
+            format!("the end of the host's log:\n{tail}\n")
+        })
+    }
+
+    pub fn start_host(&self) -> Result<()> {
+        let process = host::start(&self.plane.kubeconfig(User::Host), &self.log)?;
+        *self.host.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
+        Ok(())
+    }
+
+    /// Ends the host as Kubernetes does.
+    pub fn stop_host(&self) -> Result<()> {
+        let process = self
+            .host
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(process) = process {
+            ensure!(process.terminate()?, "the host did not end well on SIGTERM");
+        }
+        Ok(())
+    }
+
+    async fn clear(&self) -> Result<()> {
+        for gateway in self.cluster.list(Kind::Ofn, &self.ofn).await? {
+            let name = gateway["metadata"]["name"].as_str().unwrap_or_default();
+            self.cluster.delete(Kind::Ofn, &self.ofn, name).await?;
+            self.cluster
+                .eventually_gone(Kind::Ofn, &self.ofn, name)
+                .await?;
+        }
+        self.stop_host()
+    }
+
+    /// The class and the Gateway that a platform team has, with a listener of its own.
+    pub async fn platform(&self, gateway: &str) -> Result<Value> {
+        self.class().await?;
+        self.gateway_with(gateway, json!([own_listener()])).await
+    }
+
+    pub async fn class(&self) -> Result<()> {
+        let spec = json!({"spec": {"controllerName": "projectcontour.io/gateway-controller"}});
+        self.cluster
+            .apply(Kind::GatewayClass, "", "contour", "platform-team", spec)
+            .await?;
+        Ok(())
+    }
+
+    pub async fn gateway_with(&self, gateway: &str, listeners: Value) -> Result<Value> {
+        let body = json!({
+            "metadata": {"labels": {"team": "platform"}, "annotations": {"team": "platform"}},
+            "spec": {"gatewayClassName": "contour", "listeners": listeners},
+        });
+        self.cluster
+            .create(Kind::Gateway, &self.infra, gateway, body)
+            .await
+    }
+
+    /// The document's default OpenFunction Gateway, for a Gateway of this scene.
+    pub fn default_spec(&self, gateway: &str) -> Value {
+        json!({
+            "domain": "ofn.io",
+            "clusterDomain": "cluster.local",
+            "hostTemplate": "{{.Name}}.{{.Namespace}}.{{.Domain}}",
+            "pathTemplate": "{{.Namespace}}/{{.Name}}",
+            "httpRouteLabelKey": "app.kubernetes.io/managed-by",
+            "gatewayRef": {"name": gateway, "namespace": self.infra},
+            "gatewaySpec": {"listeners": [
+                listener("ofn-http-internal", "*.cluster.local"),
+                listener("ofn-http-external", "*.ofn.io"),
+            ]},
+        })
+    }
+
+    pub async fn serve(&self, spec: Value) -> Result<Value> {
+        self.cluster
+            .create(Kind::Ofn, &self.ofn, "openfunction", json!({"spec": spec}))
+            .await
+    }
+
+    pub async fn edit(&self, patch: Value) -> Result<Value> {
+        self.cluster
+            .edit(Kind::Ofn, &self.ofn, "openfunction", patch)
+            .await
+    }
+
+    pub async fn served(&self, what: &str, test: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.cluster
+            .eventually(Kind::Ofn, &self.ofn, "openfunction", what, test)
+            .await
+    }
+
+    pub async fn gateway(
+        &self,
+        name: &str,
+        what: &str,
+        test: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        self.cluster
+            .eventually(Kind::Gateway, &self.infra, name, what, test)
+            .await
+    }
+
+    pub async fn entry(&self, what: &str, test: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.cluster
+            .eventually(Kind::Service, &self.ofn, "gateway", what, test)
+            .await
+    }
+
+    pub async fn has_listeners(&self, gateway: &str, names: &[&str]) -> Result<Value> {
+        let what = format!("has the listeners {names:?}");
+        self.gateway(gateway, &what, |gateway| listener_names(gateway) == names)
+            .await
+    }
+
+    pub async fn is_ready(&self) -> Result<Value> {
+        self.served("is ready", |object| {
+            has_condition(object, "Ready", "True", None)
+        })
+        .await
+    }
+
+    /// Waits until the host has seen all that was written before: a probe, written now, is
+    /// reported. The host takes its events in order, and a status is the last that a pass writes.
+    pub async fn settle(&self, gateway: &str) -> Result<Value> {
+        let seen = self
+            .cluster
+            .must_get(Kind::Gateway, &self.infra, gateway)
+            .await?;
+        let mut conditions = seen["status"]["conditions"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let probe = format!(
+            "Probe{}",
+            seen["metadata"]["resourceVersion"]
+                .as_str()
+                .unwrap_or_default()
+        );
+        conditions.retain(|condition| {
+            !condition["type"]
+                .as_str()
+                .unwrap_or_default()
+                .starts_with("Probe")
+        });
+        conditions.push(self::condition(&probe, "True", "Probe", "", 0));
+        self.cluster
+            .write_status(
+                Kind::Gateway,
+                &self.infra,
+                gateway,
+                json!({"conditions": conditions}),
+            )
+            .await?;
+        self.served("has seen the probe", |object| {
+            has_condition(object, &probe, "True", None)
+        })
+        .await
+    }
+
+    /// Writes the Gateway's status as today's implementations do, for all its listeners.
+    pub async fn program(&self, gateway: &str) -> Result<()> {
+        let live = self
+            .cluster
+            .must_get(Kind::Gateway, &self.infra, gateway)
+            .await?;
+        let generation = live["metadata"]["generation"].as_i64().unwrap_or_default();
+        let status = programmed(&listener_names(&live), generation);
+        self.cluster
+            .write_status(Kind::Gateway, &self.infra, gateway, status)
+            .await
+    }
+
+    pub async fn events(&self) -> Result<Vec<Value>> {
+        self.cluster.list(Kind::Event, &self.ofn).await
+    }
+
+    /// Waits for an event with a reason.
+    pub async fn event(&self, reason: &str) -> Result<Value> {
+        let deadline = std::time::Instant::now() + ofn_tests::cluster::PATIENCE;
+        loop {
+            let events = self.events().await?;
+            if let Some(event) = events.iter().find(|event| event["reason"] == reason) {
+                return Ok(event.clone());
+            }
+            if std::time::Instant::now() > deadline {
+                bail!("no event {reason}; there are {events:#?}");
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// The listener that the platform team has for itself.
+pub fn own_listener() -> Value {
+    json!({
+        "name": "platform",
+        "hostname": "*.example.com",
+        "port": 80,
+        "protocol": "HTTP",
+        "allowedRoutes": {"namespaces": {"from": "Same"}},
+    })
+}
+
+pub fn listener(name: &str, hostname: &str) -> Value {
+    json!({
+        "name": name,
+        "hostname": hostname,
+        "port": 80,
+        "protocol": "HTTP",
+        "allowedRoutes": {"namespaces": {"from": "All"}},
+    })
+}
+
+pub fn condition(type_: &str, status: &str, reason: &str, message: &str, generation: i64) -> Value {
+    let mut condition = json!({
+        "type": type_,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": "2026-11-23T19:39:34Z",
+    });
+    if generation > 0 {
+        condition["observedGeneration"] = generation.into();
+    }
+    condition
+}
+
+/// The status that today's implementations write when all is well.
+pub fn programmed(listeners: &[&str], generation: i64) -> Value {
+    let listeners: Vec<_> = listeners
+        .iter()
+        .map(|name| {
+            json!({
+                "name": name,
+                "attachedRoutes": 0,
+                "supportedKinds": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}],
+                "conditions": [
+                    condition("Programmed", "True", "Programmed", "Valid listener", generation),
+                    condition("Accepted", "True", "Accepted", "Listener accepted", generation),
+                    condition("ResolvedRefs", "True", "ResolvedRefs", "Listener references resolved", generation),
+                ],
+            })
+        })
+        .collect();
+    json!({
+        "conditions": [
+            condition("Accepted", "True", "Accepted", "Gateway is accepted", generation),
+            condition("Programmed", "True", "Programmed", "Valid Gateway", generation),
+        ],
+        "listeners": listeners,
+    })
+}
+
+pub fn listener_names(gateway: &Value) -> Vec<&str> {
+    gateway["spec"]["listeners"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|listener| listener["name"].as_str())
+        .collect()
+}

@@ -1,0 +1,361 @@
+use anyhow::{Result, ensure};
+use ofn_tests::cluster::{Kind, condition, has_condition};
+use ofn_tests::control_plane::User;
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, listener, listener_names, own_listener, tests};
+
+tests![
+    a_defined_gateway_is_created_with_its_class_updated_and_deleted,
+    a_gateway_that_existed_under_the_defined_name_is_never_deleted,
+    a_created_gateway_stays_when_others_have_put_listeners_into_it,
+    a_gateway_that_does_not_exist_yet_is_reported_and_served_when_it_comes,
+    a_class_that_does_not_exist_yet_is_reported_and_forgotten_when_it_comes,
+    a_namespace_that_does_not_exist_yet_is_reported_and_used_when_it_comes,
+    a_move_to_another_gateway_cleans_the_first_one_when_the_second_is_ready,
+    a_move_while_the_host_was_down_is_made_up_for,
+    a_move_from_a_created_gateway_to_an_existing_one_deletes_the_created_one,
+    the_oldest_openfunction_gateway_is_served_and_the_next_one_takes_over,
+];
+
+fn defined(scene: &Scene, name: &str, class: &str) -> Value {
+    let mut spec = scene.default_spec("");
+    spec["gatewayRef"] = Value::Null;
+    spec["gatewayDef"] = json!({"name": name, "namespace": scene.infra, "gatewayClassName": class});
+    spec
+}
+
+const OURS: [&str; 2] = ["ofn-http-internal", "ofn-http-external"];
+
+async fn a_defined_gateway_is_created_with_its_class_updated_and_deleted(
+    scene: &Scene,
+) -> Result<()> {
+    scene.class().await?;
+    scene.serve(defined(scene, "made", "contour")).await?;
+    let made = scene.has_listeners("made", &OURS).await?;
+    ensure!(made["spec"]["gatewayClassName"] == "contour");
+    scene.program("made").await?;
+    scene.is_ready().await?;
+    scene
+        .edit(json!({"spec": {"domain": "example.org"}}))
+        .await?;
+    scene
+        .gateway("made", "has the new domain", |gateway| {
+            gateway["spec"]["listeners"][1]["hostname"] == "*.example.org"
+        })
+        .await?;
+    scene
+        .edit(json!({"spec": {"gatewayDef": {"gatewayClassName": "other"}}}))
+        .await?;
+    scene
+        .gateway("made", "has the new class", |gateway| {
+            gateway["spec"]["gatewayClassName"] == "other"
+        })
+        .await?;
+    scene
+        .cluster
+        .delete(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Gateway, &scene.infra, "made")
+        .await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
+        .await
+}
+
+async fn a_gateway_that_existed_under_the_defined_name_is_never_deleted(
+    scene: &Scene,
+) -> Result<()> {
+    let before = scene.platform("theirs").await?;
+    scene.serve(defined(scene, "theirs", "contour")).await?;
+    scene
+        .has_listeners(
+            "theirs",
+            &["platform", "ofn-http-internal", "ofn-http-external"],
+        )
+        .await?;
+    scene
+        .cluster
+        .delete(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    let after = scene
+        .cluster
+        .must_get(Kind::Gateway, &scene.infra, "theirs")
+        .await?;
+    ensure!(after["spec"] == before["spec"], "{after:#}");
+    ensure!(after["metadata"]["uid"] == before["metadata"]["uid"]);
+    Ok(())
+}
+
+async fn a_created_gateway_stays_when_others_have_put_listeners_into_it(
+    scene: &Scene,
+) -> Result<()> {
+    scene.class().await?;
+    scene.serve(defined(scene, "made", "contour")).await?;
+    scene.has_listeners("made", &OURS).await?;
+    let theirs = json!({"spec": {"gatewayClassName": "contour", "listeners": [own_listener()]}});
+    scene
+        .cluster
+        .apply(Kind::Gateway, &scene.infra, "made", "neighbour", theirs)
+        .await?;
+    scene
+        .cluster
+        .delete(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    let left = scene
+        .cluster
+        .must_get(Kind::Gateway, &scene.infra, "made")
+        .await?;
+    ensure!(listener_names(&left) == ["platform"], "{left:#}");
+    scene.event("GatewayLeft").await?;
+    Ok(())
+}
+
+async fn a_gateway_that_does_not_exist_yet_is_reported_and_served_when_it_comes(
+    scene: &Scene,
+) -> Result<()> {
+    scene.serve(scene.default_spec("late")).await?;
+    let object = scene
+        .served("says that the Gateway is missing", |object| {
+            has_condition(object, "Ready", "False", Some("NotFound"))
+        })
+        .await?;
+    let message = format!("Gateway {}/late does not exist", scene.infra);
+    ensure!(
+        condition(&object, "Scheduled")
+            .is_some_and(|scheduled| scheduled["message"] == message.as_str())
+    );
+    does_not_spin(scene).await?;
+    scene.platform("late").await?;
+    scene
+        .has_listeners(
+            "late",
+            &["platform", "ofn-http-internal", "ofn-http-external"],
+        )
+        .await?;
+    scene.program("late").await?;
+    scene.is_ready().await?;
+    Ok(())
+}
+
+/// Nothing is written while nothing happens.
+async fn does_not_spin(scene: &Scene) -> Result<()> {
+    let before = scene.plane.writes(User::Host)?.len();
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let writes = scene.plane.writes(User::Host)?;
+    // The pass after the last status write may have been under way.
+    ensure!(writes.len() <= before + 1, "{:?}", &writes[before..]);
+    Ok(())
+}
+
+async fn a_class_that_does_not_exist_yet_is_reported_and_forgotten_when_it_comes(
+    scene: &Scene,
+) -> Result<()> {
+    let class = format!("class-of-{}", scene.infra);
+    scene.serve(defined(scene, "made", &class)).await?;
+    let object = scene
+        .served("says that the class is missing", |object| {
+            has_condition(object, "Ready", "False", Some("NotFound"))
+        })
+        .await?;
+    let message = format!("GatewayClass {class} does not exist");
+    ensure!(
+        condition(&object, "Ready").is_some_and(|ready| ready["message"] == message.as_str()),
+        "{object:#}"
+    );
+    does_not_spin(scene).await?;
+    let spec = json!({"spec": {"controllerName": "example.com/controller"}});
+    scene
+        .cluster
+        .create(Kind::GatewayClass, "", &class, spec)
+        .await?;
+    scene
+        .served("waits for the implementation", |object| {
+            has_condition(object, "Ready", "Unknown", Some("Pending"))
+        })
+        .await?;
+    scene.cluster.delete(Kind::GatewayClass, "", &class).await
+}
+
+async fn a_namespace_that_does_not_exist_yet_is_reported_and_used_when_it_comes(
+    scene: &Scene,
+) -> Result<()> {
+    scene.class().await?;
+    let namespace = format!("late-{}", scene.infra);
+    let mut spec = defined(scene, "made", "contour");
+    spec["gatewayDef"]["namespace"] = json!(namespace);
+    scene.serve(spec).await?;
+    let object = scene
+        .served("says that the Gateway cannot be made", |object| {
+            has_condition(object, "Ready", "False", Some("CreationFailure"))
+        })
+        .await?;
+    let message = condition(&object, "Ready")
+        .map(|ready| ready["message"].to_string())
+        .unwrap_or_default();
+    ensure!(
+        message.contains(&format!("namespaces \\\"{namespace}\\\" not found")),
+        "{message}"
+    );
+    does_not_spin(scene).await?;
+    scene.cluster.namespace(&namespace).await?;
+    scene
+        .cluster
+        .eventually(Kind::Gateway, &namespace, "made", "is made", |gateway| {
+            listener_names(gateway) == OURS
+        })
+        .await?;
+    scene
+        .served("waits for the implementation", |object| {
+            has_condition(object, "Ready", "Unknown", Some("Pending"))
+        })
+        .await?;
+    Ok(())
+}
+
+async fn a_move_to_another_gateway_cleans_the_first_one_when_the_second_is_ready(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("first").await?;
+    scene
+        .gateway_with("second", json!([own_listener()]))
+        .await?;
+    scene.serve(scene.default_spec("first")).await?;
+    scene
+        .has_listeners(
+            "first",
+            &["platform", "ofn-http-internal", "ofn-http-external"],
+        )
+        .await?;
+    scene
+        .edit(json!({"spec": {"gatewayRef": {"name": "second"}}}))
+        .await?;
+    scene
+        .has_listeners(
+            "second",
+            &["platform", "ofn-http-internal", "ofn-http-external"],
+        )
+        .await?;
+    scene.settle("second").await?;
+    // The second is not ready: traffic may still come to the first.
+    scene
+        .has_listeners(
+            "first",
+            &["platform", "ofn-http-internal", "ofn-http-external"],
+        )
+        .await?;
+    scene.program("second").await?;
+    let first = scene.has_listeners("first", &["platform"]).await?;
+    ensure!(
+        first["metadata"]["annotations"]
+            .get("networking.openfunction.io/injected-listeners")
+            .is_none(),
+        "{first:#}"
+    );
+    scene.is_ready().await?;
+    Ok(())
+}
+
+async fn a_move_while_the_host_was_down_is_made_up_for(scene: &Scene) -> Result<()> {
+    scene.platform("first").await?;
+    scene
+        .gateway_with("second", json!([own_listener()]))
+        .await?;
+    scene.serve(scene.default_spec("first")).await?;
+    scene
+        .has_listeners(
+            "first",
+            &["platform", "ofn-http-internal", "ofn-http-external"],
+        )
+        .await?;
+    scene.stop_host()?;
+    scene
+        .edit(json!({"spec": {"gatewayRef": {"name": "second"}}}))
+        .await?;
+    scene.start_host()?;
+    scene
+        .has_listeners(
+            "second",
+            &["platform", "ofn-http-internal", "ofn-http-external"],
+        )
+        .await?;
+    scene.program("second").await?;
+    scene.has_listeners("first", &["platform"]).await?;
+    Ok(())
+}
+
+async fn a_move_from_a_created_gateway_to_an_existing_one_deletes_the_created_one(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("theirs").await?;
+    scene.serve(defined(scene, "made", "contour")).await?;
+    scene.has_listeners("made", &OURS).await?;
+    let reference = json!({"name": "theirs", "namespace": scene.infra});
+    scene
+        .edit(json!({"spec": {"gatewayDef": null, "gatewayRef": reference}}))
+        .await?;
+    scene
+        .has_listeners(
+            "theirs",
+            &["platform", "ofn-http-internal", "ofn-http-external"],
+        )
+        .await?;
+    scene.program("theirs").await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Gateway, &scene.infra, "made")
+        .await
+}
+
+async fn the_oldest_openfunction_gateway_is_served_and_the_next_one_takes_over(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.gateway_with("other", json!([own_listener()])).await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    scene
+        .has_listeners(
+            "contour",
+            &["platform", "ofn-http-internal", "ofn-http-external"],
+        )
+        .await?;
+    // Creation times count in seconds; among equals the name decides.
+    let mut spec = scene.default_spec("other");
+    spec["gatewaySpec"]["listeners"] = json!([listener("second", "*.ofn.io")]);
+    scene
+        .cluster
+        .create(Kind::Ofn, &scene.ofn, "the-second", json!({"spec": spec}))
+        .await?;
+    let second = scene
+        .cluster
+        .eventually(Kind::Ofn, &scene.ofn, "the-second", "stands by", |object| {
+            has_condition(object, "Ready", "False", Some("NotServed"))
+        })
+        .await?;
+    ensure!(second["metadata"].get("finalizers").is_none());
+    let other = scene
+        .cluster
+        .must_get(Kind::Gateway, &scene.infra, "other")
+        .await?;
+    ensure!(listener_names(&other) == ["platform"]);
+    scene
+        .cluster
+        .delete(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    scene
+        .has_listeners("other", &["platform", "second", "ofn-http-internal"])
+        .await?;
+    scene.has_listeners("contour", &["platform"]).await?;
+    Ok(())
+}
