@@ -7,9 +7,12 @@ use std::fmt;
 use std::future::Future;
 
 use json_patch::Patch;
-use kube::api::DynamicObject;
+use kube::Resource;
+use kube::api::{DynamicObject, TypeMeta};
 use ofn_contract::{ObjectName, ServiceQuery};
 use serde_json::Value;
+
+use crate::{api, gateway_api};
 
 /// The kinds of objects that are read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +38,24 @@ impl fmt::Display for Kind {
             Self::Service => "Service",
             Self::EndpointSlice => "EndpointSlice",
         })
+    }
+}
+
+impl Kind {
+    /// What stands at the top of an object of this kind, where the Gateway API is served in this
+    /// version.
+    pub fn types(self, gateway_api_version: &str) -> TypeMeta {
+        let (api_version, kind) = match self {
+            Self::Gateway => (api::Gateway::api_version(&()).into_owned(), "Gateway"),
+            Self::KubernetesGateway => (gateway_api::version(gateway_api_version), "Gateway"),
+            Self::GatewayClass => (gateway_api::version(gateway_api_version), "GatewayClass"),
+            Self::Service => ("v1".to_owned(), "Service"),
+            Self::EndpointSlice => ("discovery.k8s.io/v1".to_owned(), "EndpointSlice"),
+        };
+        TypeMeta {
+            api_version,
+            kind: kind.to_owned(),
+        }
     }
 }
 

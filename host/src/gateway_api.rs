@@ -15,6 +15,11 @@ use crate::names;
 
 /// API group of the Gateway API.
 pub const GROUP: &str = "gateway.networking.k8s.io";
+/// `apiVersion` of the Gateway API's objects in a version.
+pub fn version(version: &str) -> String {
+    format!("{GROUP}/{version}")
+}
+
 /// A Gateway has room for as many listeners. Source: its CRD.
 pub const MOST_LISTENERS: usize = 64;
 

@@ -60,7 +60,7 @@ pub fn aggregate(
     let ready = match (judged_by_listeners, bad) {
         (true, None) => ready(),
         (true, Some((name, bad))) => listener_condition(name, bad),
-        (false, _) if !class_exists => scheduled.renamed("Ready"),
+        (false, _) if !class_exists && scheduled.status != "True" => scheduled.renamed("Ready"),
         (false, _) => programmed.condition("Ready", ready()),
     };
     let mut conditions = vec![scheduled, ready];

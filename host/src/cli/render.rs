@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::PoliciesFolder;
 use crate::cluster::Kind;
 use crate::cluster::live::name_of;
-use crate::cluster::offline::Offline;
+use crate::cluster::offline::{Offline, UID};
 use crate::{gateway_api, pass};
 
 #[derive(Debug, Args)]
@@ -41,12 +41,7 @@ impl Render {
         let (cluster, gateway) = self.read()?;
         let outcome =
             futures::executor::block_on(pass::pass(&cluster, &policies, &gateway, &mut |_| ()))?;
-        self.print(
-            cluster
-                .written()
-                .into_iter()
-                .map(|(_, object)| tidy(object)),
-        )?;
+        self.print(cluster.results().into_iter().map(tidy))?;
         for problem in &outcome.problems {
             let listener = problem
                 .listener
@@ -130,8 +125,8 @@ fn objects(file: &Path) -> Result<Vec<DynamicObject>> {
     for (index, document) in serde_yaml_ng::Deserializer::from_str(&text).enumerate() {
         let place = || format!("{}: document {}", file.display(), index + 1);
         let mut value = Value::deserialize(document).with_context(place)?;
-        let items = match value["items"].take() {
-            Value::Array(items) => items,
+        let items = match value.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => items,
             _ if value.is_null() => continue,
             _ => vec![value],
         };
@@ -158,25 +153,14 @@ fn kind(object: &DynamicObject) -> Option<Kind> {
     }
 }
 
-/// Without what only a cluster can give.
+/// Without what only a cluster can give. Owner references keep the stand-in.
 fn tidy(mut object: Value) -> Value {
-    let made_up = |uid: &Value| uid.as_str().is_some_and(|uid| uid.starts_with("offline-"));
     if let Some(metadata) = object["metadata"].as_object_mut() {
-        if metadata.get("uid").is_some_and(made_up) {
+        if metadata.get("uid").is_none_or(|uid| uid == UID) {
             metadata.remove("uid");
             metadata.remove("generation");
         }
         metadata.remove("managedFields");
-        for owner in metadata
-            .get_mut("ownerReferences")
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
-            if made_up(&owner["uid"]) {
-                owner["uid"] = "".into();
-            }
-        }
     }
     object
 }

@@ -1,18 +1,16 @@
 //! A real cluster. Reads go to the API server, not to a cache: what a pass sees is never older
 //! than the event that caused it.
 
-use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
 };
-use kube::core::{ApiResource, GroupVersionKind, Status};
+use kube::core::{ApiResource, Status};
 use kube::{Client, Resource, ResourceExt};
 use ofn_contract::{KeyValue, ObjectName, ServiceQuery};
 use serde_json::json;
 
 use super::{Change, Cluster, Kind, ReadError, Write, WriteError};
-use crate::{api, gateway_api, names};
+use crate::{gateway_api, names};
 
 /// A cluster, spoken to through a client.
 #[derive(Clone)]
@@ -37,22 +35,23 @@ impl Live {
 
     /// Group, version and names of a kind.
     pub fn resource(&self, kind: Kind) -> ApiResource {
-        let gateway_api = |kind| {
-            ApiResource::from_gvk(&GroupVersionKind::gvk(
-                gateway_api::GROUP,
-                &self.gateway_api_version,
-                kind,
-            ))
+        let types = kind.types(&self.gateway_api_version);
+        let (group, version) = types
+            .api_version
+            .split_once('/')
+            .unwrap_or(("", &types.api_version));
+        let plural = match kind {
+            Kind::Gateway | Kind::KubernetesGateway => "gateways",
+            Kind::GatewayClass => "gatewayclasses",
+            Kind::Service => "services",
+            Kind::EndpointSlice => "endpointslices",
         };
-        match kind {
-            Kind::Gateway => ApiResource::erase::<api::Gateway>(&()),
-            Kind::KubernetesGateway => gateway_api("Gateway"),
-            Kind::GatewayClass => ApiResource {
-                plural: "gatewayclasses".to_owned(),
-                ..gateway_api("GatewayClass")
-            },
-            Kind::Service => ApiResource::erase::<Service>(&()),
-            Kind::EndpointSlice => ApiResource::erase::<EndpointSlice>(&()),
+        ApiResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            api_version: types.api_version.clone(),
+            plural: plural.to_owned(),
+            kind: types.kind,
         }
     }
 
@@ -120,7 +119,7 @@ impl Cluster for Live {
                     ..PostParams::default()
                 };
                 let mut object = object.clone();
-                object.types = Some(self.resource(write.kind).into_types());
+                object.types = Some(write.kind.types(&self.gateway_api_version));
                 api.create(&parameters, &object).await.map(Some)
             }
             Change::Delete { uid } => {
@@ -137,7 +136,7 @@ impl Cluster for Live {
             }
             Change::Apply(object) => {
                 let mut object = object.clone();
-                object.types = Some(self.resource(write.kind).into_types());
+                object.types = Some(write.kind.types(&self.gateway_api_version));
                 api.patch(name, &manager.force(), &Patch::Apply(&object))
                     .await
                     .map(Some)
@@ -148,19 +147,6 @@ impl Cluster for Live {
                 .map(Some),
         };
         result.map_err(|error| classify(write, error))
-    }
-}
-
-trait IntoTypes {
-    fn into_types(self) -> kube::core::TypeMeta;
-}
-
-impl IntoTypes for ApiResource {
-    fn into_types(self) -> kube::core::TypeMeta {
-        kube::core::TypeMeta {
-            api_version: self.api_version,
-            kind: self.kind,
-        }
     }
 }
 

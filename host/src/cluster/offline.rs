@@ -1,6 +1,6 @@
 //! Given objects that are written to like a cluster, without one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use json_patch::{Patch, PatchOperation};
@@ -22,24 +22,19 @@ pub struct Offline {
 #[derive(Default)]
 struct Objects {
     by_name: BTreeMap<(Kind, ObjectName), Value>,
-    written: Vec<(Kind, ObjectName)>,
-    uids: u64,
+    written: BTreeSet<(Kind, ObjectName)>,
 }
 
-impl Objects {
-    fn uid(&mut self) -> String {
-        self.uids += 1;
-        format!("offline-{}", self.uids)
-    }
-}
+/// Stands for a uid that only a cluster can give.
+pub const UID: &str = "offline";
 
 impl Offline {
-    /// Adds an object. One without uid or generation gets some.
+    /// Adds an object. One without a generation gets one, an OpenFunction Gateway a uid too.
     pub fn insert(&self, kind: Kind, object: &DynamicObject) {
         let mut objects = self.lock();
         let mut value = json!(object);
-        if value["metadata"]["uid"].is_null() {
-            value["metadata"]["uid"] = objects.uid().into();
+        if kind == Kind::Gateway && value["metadata"]["uid"].is_null() {
+            value["metadata"]["uid"] = UID.into();
         }
         if value["metadata"]["generation"].is_null() {
             value["metadata"]["generation"] = 1.into();
@@ -51,17 +46,15 @@ impl Offline {
         objects.by_name.insert((kind, name), value);
     }
 
-    /// The objects that were written, in the order of their first write, as they are now.
-    pub fn written(&self) -> Vec<(Kind, Value)> {
+    /// The OpenFunction Gateways and all objects that were written, by kind and name, as they are
+    /// now.
+    pub fn results(&self) -> Vec<Value> {
         let objects = self.lock();
-        let mut seen = Vec::new();
-        for key in &objects.written {
-            if !seen.contains(key) {
-                seen.push(key.clone());
-            }
-        }
-        seen.into_iter()
-            .filter_map(|key| Some((key.0, objects.by_name.get(&key)?.clone())))
+        objects
+            .by_name
+            .iter()
+            .filter(|(key, _)| key.0 == Kind::Gateway || objects.written.contains(key))
+            .map(|(_, value)| value.clone())
             .collect()
     }
 
@@ -123,29 +116,35 @@ impl Cluster for Offline {
                 json_patch::merge(&mut value, &json!({"status": status}));
                 value
             }
-            (Change::Create(object), None) => json!(object),
+            (Change::Create(object), None) => typed(write.kind, object),
             (Change::Apply(object), before) => {
                 let mut value = before.unwrap_or_else(|| json!({}));
                 // All of it is ours: what is not applied any more goes.
-                value["spec"] = Value::Null;
-                json_patch::merge(&mut value, &json!(object));
+                if let Some(value) = value.as_object_mut() {
+                    value.remove("spec");
+                }
+                json_patch::merge(&mut value, &typed(write.kind, object));
                 value
             }
         };
         let generation = before.as_ref().map_or(1, |before| {
             let generation = before["metadata"]["generation"].as_i64().unwrap_or(1);
-            generation + i64::from(before["spec"] != value["spec"])
+            generation + i64::from(before.get("spec") != value.get("spec"))
         });
         value["metadata"]["generation"] = generation.into();
-        if value["metadata"]["uid"].is_null() {
-            value["metadata"]["uid"] = objects.uid().into();
-        }
         objects.by_name.insert(key.clone(), value.clone());
-        objects.written.push(key);
+        objects.written.insert(key);
         parse(value, &write.to_string())
             .map(Some)
             .map_err(|error| stale(&error.to_string()))
     }
+}
+
+/// A new object, of the newest version.
+fn typed(kind: Kind, object: &DynamicObject) -> Value {
+    let mut object = object.clone();
+    object.types = Some(kind.types("v1"));
+    json!(object)
 }
 
 fn parse(value: Value, what: &str) -> Result<DynamicObject, ReadError> {

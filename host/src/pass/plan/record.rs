@@ -109,7 +109,7 @@ fn targets(world: &World, wish: &Wish) -> Vec<Target> {
         if let Some(live) = world.targets.get(&name).and_then(Option::as_ref) {
             let created = is_created_for(live, &uid(gateway));
             if created != target.created || target.uid.is_none() {
-                target.uid = Some(live.uid().to_owned());
+                target.uid.clone_from(&live.metadata.uid);
             }
             target.created = created;
         }

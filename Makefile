@@ -1,0 +1,61 @@
+# The commands of this project. Each installs what it needs, through lock files, and works on a
+# machine that has Rust (rustup) and Go.
+
+SHELL := /bin/bash
+CARGO := cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Components of guest/, each a folder with a crate of this name.
+POLICIES := standard
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ofn-gateway/tools
+CARGO_DENY := $(TOOLS)/cargo-deny-0.20.2
+
+.PHONY: build demo test soak bench lint assets toolchain policies
+
+## build: the program and its components
+build: policies
+	$(CARGO) build --locked --release -p ofn-gateway
+
+## demo: the main job on a real API server; DEMO_ONCE=1 ends by itself, DEMO_CLUSTER=current uses
+## the cluster of KUBECONFIG
+demo: build assets
+	$(CARGO) run --locked --quiet --release -p ofn-tests --bin demo
+
+## test: all tests
+test: build assets
+	$(CARGO) test --locked --release --workspace
+
+## soak: the property tests with many more cases
+soak: build
+	PROPTEST_CASES=$(or $(PROPTEST_CASES),200000) $(CARGO) test --locked --release -p ofn-policy -p ofn-gateway
+
+## bench: what is measured beside the budgets
+bench: build assets
+	$(CARGO) run --locked --quiet --release -p ofn-tests --bin bench
+
+## lint: form, lints, documentation, licences and sources of dependencies. Advisories need a
+## database from the internet, so they are not checked here: `cargo deny check advisories`.
+lint: toolchain $(CARGO_DENY)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --release --workspace --no-deps --document-private-items
+	$(CARGO_DENY)/bin/cargo-deny --offline check bans licenses sources
+
+## assets: the folder with the control plane, built once
+assets:
+	@tests/assets/assets.sh control-plane
+	@tests/assets/assets.sh gateway-api >/dev/null
+
+toolchain:
+	@rustup toolchain install >/dev/null 2>&1 || rustup show
+
+policies: toolchain
+	$(CARGO) build --locked --release -p componentize
+	$(CARGO) build --locked --profile component --target wasm32-unknown-unknown $(POLICIES:%=-p %)
+	@mkdir -p $(TARGET)/policies
+	@for policy in $(POLICIES); do \
+	  $(TARGET)/release/componentize $(TARGET)/wasm32-unknown-unknown/component/$$policy.wasm $(TARGET)/policies/$$policy.wasm || exit 1; \
+	done
+
+$(CARGO_DENY):
+	@echo "lint: installing cargo-deny, once; about four minutes on two cores" >&2
+	$(CARGO) install --locked --quiet --root $@ cargo-deny@0.20.2

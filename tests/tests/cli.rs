@@ -1,0 +1,201 @@
+//! What the commands that need no cluster promise.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result};
+use ofn_tests::host::{policies, program, workspace};
+use serde_json::Value;
+
+const GATEWAY: &str = r#"
+apiVersion: networking.openfunction.io/v1alpha1
+kind: Gateway
+metadata: {name: openfunction, namespace: openfunction}
+spec:
+  domain: ofn.io
+  gatewayRef: {name: contour, namespace: projectcontour}
+  gatewaySpec:
+    listeners:
+    - {name: ofn-http-external, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: contour, namespace: projectcontour}
+spec:
+  gatewayClassName: contour
+  listeners:
+  - {name: platform, hostname: '*.example.com', port: 80, protocol: HTTP}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: envoy, namespace: projectcontour}
+spec: {ports: [{port: 80}]}
+"#;
+
+fn run(arguments: &[&str], input: &str) -> Result<Output> {
+    let mut child = Command::new(program()?)
+        .args(arguments)
+        .env("OFN_GATEWAY_POLICIES", policies()?)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    child
+        .stdin
+        .take()
+        .context("no standard input")?
+        .write_all(input.as_bytes())?;
+    Ok(child.wait_with_output()?)
+}
+
+fn rendered(input: &str) -> Result<(Output, Vec<Value>)> {
+    let output = run(&["render", "-f", "-", "-o", "json"], input)?;
+    let list: Value = serde_json::from_slice(&output.stdout)?;
+    let items = list["items"].as_array().cloned().unwrap_or_default();
+    Ok((output, items))
+}
+
+fn of_kind<'a>(objects: &'a [Value], api_version: &str, kind: &str) -> Option<&'a Value> {
+    objects
+        .iter()
+        .find(|object| object["apiVersion"] == api_version && object["kind"] == kind)
+}
+
+#[test]
+fn render_shows_what_a_run_would_apply_and_report() -> Result<()> {
+    let (output, objects) = rendered(GATEWAY)?;
+    assert!(output.status.success(), "{output:?}");
+    let ofn =
+        of_kind(&objects, "networking.openfunction.io/v1alpha1", "Gateway").context("ours")?;
+    assert_eq!(
+        ofn["spec"]["gatewaySpec"]["listeners"][1]["name"],
+        "ofn-http-internal"
+    );
+    assert_eq!(ofn["status"]["conditions"][0]["type"], "Scheduled");
+    let gateway = of_kind(&objects, "gateway.networking.k8s.io/v1", "Gateway").context("theirs")?;
+    let names: Vec<_> = gateway["spec"]["listeners"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|listener| &listener["name"])
+        .collect();
+    assert_eq!(
+        names,
+        ["platform", "ofn-http-external", "ofn-http-internal"]
+    );
+    let entry = of_kind(&objects, "v1", "Service").context("the entry")?;
+    assert_eq!(entry["metadata"]["name"], "gateway");
+    assert_eq!(
+        entry["spec"]["externalName"],
+        "envoy.projectcontour.svc.cluster.local"
+    );
+    Ok(())
+}
+
+#[test]
+fn render_tells_violations_with_their_paths_and_fails() -> Result<()> {
+    let (output, objects) = rendered(&GATEWAY.replace("ofn.io", "'Not a domain'"))?;
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr)?;
+    assert!(
+        errors.starts_with("Invalid: spec.domain: \"Not a domain\" is not a DNS name"),
+        "{errors}"
+    );
+    assert_eq!(objects[0]["status"]["conditions"][1]["reason"], "Invalid");
+    Ok(())
+}
+
+#[test]
+fn render_of_its_own_output_changes_nothing() -> Result<()> {
+    let text = |output: Output| String::from_utf8(output.stdout);
+    let first = text(run(&["render", "-f", "-"], GATEWAY)?)?;
+    let second = text(run(&["render", "-f", "-"], &first)?)?;
+    let ours = |text: &str| text.split("---\n").nth(1).map(str::to_owned);
+    assert!(ours(&first).is_some());
+    assert_eq!(ours(&second), ours(&first));
+    // Nothing else was written.
+    assert_eq!(second.matches("---\n").count(), 1, "{second}");
+    Ok(())
+}
+
+#[test]
+fn render_says_what_is_missing() -> Result<()> {
+    let output = run(
+        &["render", "-f", "-"],
+        "kind: Nothing\napiVersion: v1\nmetadata: {name: x}\n",
+    )?;
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr)?;
+    assert!(errors.contains("v1 Nothing x plays no part"), "{errors}");
+    assert!(
+        errors.contains("no file has an OpenFunction Gateway"),
+        "{errors}"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_definition_in_deploy_is_what_crd_prints() -> Result<()> {
+    let output = run(&["crd"], "")?;
+    let file = workspace().join("deploy/crds/gateways.networking.openfunction.io.yaml");
+    let expected = std::fs::read_to_string(file)?;
+    assert_eq!(
+        String::from_utf8(output.stdout)?,
+        expected,
+        "write it anew with `ofn-gateway crd`"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_folder_without_the_standard_component_is_refused_by_name() -> Result<()> {
+    let empty = tempfile::tempdir()?;
+    let folder = empty.path().display().to_string();
+    let output = run(&["render", "--policies", &folder, "-f", "-"], GATEWAY)?;
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr)?;
+    assert!(
+        errors.contains(&format!(
+            "{folder}, has no usable component called \"standard\""
+        )),
+        "{errors}"
+    );
+    Ok(())
+}
+
+#[test]
+fn every_component_imports_nothing_and_is_small() -> Result<()> {
+    for entry in std::fs::read_dir(policies()?)? {
+        let path = entry?.path();
+        let bytes = std::fs::read(&path)?;
+        assert!(
+            bytes.len() <= 250_000,
+            "{} has {} bytes",
+            path.display(),
+            bytes.len()
+        );
+        assert_eq!(imports(&bytes)?, Vec::<String>::new(), "{}", path.display());
+    }
+    assert!(Path::new(&policies()?.join("standard.wasm")).exists());
+    Ok(())
+}
+
+fn imports(component: &[u8]) -> Result<Vec<String>> {
+    let mut imports = Vec::new();
+    let mut depth = 0;
+    for payload in wasmparser::Parser::new(0).parse_all(component) {
+        match payload? {
+            wasmparser::Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    imports.push(import?.name.name.to_owned());
+                }
+            }
+            wasmparser::Payload::ModuleSection { .. }
+            | wasmparser::Payload::ComponentSection { .. } => depth += 1,
+            wasmparser::Payload::End(_) => depth -= 1,
+            _ => {}
+        }
+    }
+    Ok(imports)
+}
