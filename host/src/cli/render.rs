@@ -158,7 +158,6 @@ fn tidy(mut object: Value) -> Value {
     if let Some(metadata) = object["metadata"].as_object_mut() {
         if metadata.get("uid").is_none_or(|uid| uid == UID) {
             metadata.remove("uid");
-            metadata.remove("generation");
         }
         metadata.remove("managedFields");
     }

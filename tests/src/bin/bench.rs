@@ -1,0 +1,327 @@
+//! What is measured, beside the budgets: `make bench`. Figures are medians.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use ofn_contract::{
+    Condition, Gateway, GatewayClass, GatewaySpec, KubernetesGateway, Listener, ListenerStatus,
+    ObjectName, Observation,
+};
+use ofn_gateway::policies::Policies;
+use ofn_gateway::sandbox::Limits;
+use ofn_policy::{Policy, Standard};
+use ofn_tests::cluster::{Cluster, Kind, named};
+use ofn_tests::control_plane::{ControlPlane, User};
+use ofn_tests::host;
+use serde_json::{Value, json};
+
+const CALLS: usize = 3000;
+const ROUNDS: usize = 20;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    println!("| what | budget | measured |\n|---|---|---|");
+    decisions()?;
+    cluster().await
+}
+
+fn row(what: &str, budget: &str, measured: &str) {
+    println!("| {what} | {budget} | {measured} |");
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn micros(time: Duration) -> String {
+    format!("{:.1} µs", time.as_nanos() as f64 / 1000.0)
+}
+
+fn millis(time: Duration) -> String {
+    format!("{:.1} ms", time.as_nanos() as f64 / 1_000_000.0)
+}
+
+fn timed<T>(mut call: impl FnMut() -> T) -> Duration {
+    let times = (0..CALLS).map(|_| {
+        let started = Instant::now();
+        std::hint::black_box(call());
+        started.elapsed()
+    });
+    median(times.collect())
+}
+
+fn decisions() -> Result<()> {
+    let policies = Policies::load(&host::policies()?, Limits::default())?;
+    let policy = policies.standard();
+    let instance = timed(|| policy.instance());
+    row("a fresh instance", "–", &micros(instance));
+    for listeners in [1, 16, 64] {
+        let seen = observation(listeners)?;
+        // Both are given what they may keep; making the copy is not part of the decision.
+        let copy = timed(|| seen.clone());
+        let native = timed(|| Standard.decide(&seen));
+        let sandboxed = timed(|| {
+            let mut instance = policy.instance()?;
+            instance.decide(seen.clone())
+        });
+        let sandboxed = sandboxed.saturating_sub(copy);
+        row(
+            &format!("a decision in a fresh instance, {listeners} listeners"),
+            if listeners == 16 {
+                "≤ 50 µs"
+            } else {
+                "linear"
+            },
+            &format!("{} ({} natively)", micros(sandboxed), micros(native)),
+        );
+    }
+    let size = std::fs::metadata(host::policies()?.join("standard.wasm"))?.len();
+    row(
+        "the standard component",
+        "≤ 250 kB",
+        &format!("{:.0} kB", size as f64 / 1000.0),
+    );
+    Ok(())
+}
+
+/// A Gateway with this many listeners, all of them well.
+fn observation(count: u16) -> Result<Observation> {
+    let name = ObjectName {
+        namespace: "projectcontour".to_owned(),
+        name: "contour".to_owned(),
+    };
+    let listeners: Vec<_> = (1..count)
+        .map(|port| Listener {
+            name: format!("listener-{port}"),
+            hostname: Some(format!("*.team-{port}.ofn.io")),
+            port: 8000 + port,
+            protocol: "HTTP".to_owned(),
+            rest: json!({"allowedRoutes": {"namespaces": {"from": "All"}}}).to_string(),
+        })
+        .collect();
+    let gateway = Gateway {
+        name: ObjectName {
+            namespace: "openfunction".to_owned(),
+            name: "openfunction".to_owned(),
+        },
+        annotations: Vec::new(),
+        spec: GatewaySpec {
+            domain: "ofn.io".to_owned(),
+            cluster_domain: "cluster.local".to_owned(),
+            host_template: String::new(),
+            path_template: String::new(),
+            http_route_label_key: String::new(),
+            gateway_ref: Some(name.clone()),
+            gateway_def: None,
+            listeners,
+        },
+    };
+    let spec = Standard
+        .default_spec(&gateway, None)
+        .map_err(|violations| anyhow::anyhow!("{violations:?}"))?;
+    let conditions: Vec<_> = ["Accepted", "Programmed", "ResolvedRefs"]
+        .map(|type_| Condition {
+            type_: type_.to_owned(),
+            status: "True".to_owned(),
+            reason: type_.to_owned(),
+            message: "All is well".to_owned(),
+            observed_generation: Some(1),
+        })
+        .to_vec();
+    Ok(Observation {
+        name: gateway.name,
+        annotations: Vec::new(),
+        settings: Vec::new(),
+        kubernetes_gateway: Some(KubernetesGateway {
+            name,
+            labels: Vec::new(),
+            annotations: Vec::new(),
+            class_name: "contour".to_owned(),
+            generation: 1,
+            written_generation: 1,
+            listeners: spec.listeners.clone(),
+            spec_rest: "{}".to_owned(),
+            addresses: Vec::new(),
+            conditions: conditions.clone(),
+            listener_statuses: spec
+                .listeners
+                .iter()
+                .map(|listener| ListenerStatus {
+                    name: listener.name.clone(),
+                    attached_routes: 0,
+                    supported_kinds: Vec::new(),
+                    conditions: conditions.clone(),
+                })
+                .collect(),
+        }),
+        gateway_class: Some(GatewayClass {
+            name: "contour".to_owned(),
+            controller_name: "projectcontour.io/gateway-controller".to_owned(),
+            annotations: Vec::new(),
+            spec_rest: "{}".to_owned(),
+        }),
+        services: Vec::new(),
+        spec,
+    })
+}
+
+const OFN: &str = "openfunction";
+const INFRA: &str = "projectcontour";
+
+async fn cluster() -> Result<()> {
+    let plane = ControlPlane::start().await?;
+    let cluster = Cluster::new(plane.client(User::Admin).await?);
+    cluster.install().await?;
+    cluster.namespace(INFRA).await?;
+    let class = json!({"spec": {"controllerName": "projectcontour.io/gateway-controller"}});
+    cluster
+        .create(Kind::GatewayClass, "", "contour", class)
+        .await?;
+    let own =
+        json!({"name": "platform", "hostname": "*.example.com", "port": 80, "protocol": "HTTP"});
+    let spec = json!({"spec": {"gatewayClassName": "contour", "listeners": [own]}});
+    cluster
+        .create(Kind::Gateway, INFRA, "contour", spec)
+        .await?;
+    let envoy = json!({"spec": {"ports": [{"port": 80}]}});
+    cluster.create(Kind::Service, INFRA, "envoy", envoy).await?;
+    let running = host::start(
+        &plane.kubeconfig(User::Host),
+        &plane.folder().join("host.log"),
+    )?;
+
+    let mut bare = Vec::new();
+    let mut created = Vec::new();
+    let mut changed = Vec::new();
+    let mut writes_of_creation = Vec::new();
+    let mut writes_of_change = Vec::new();
+    for round in 0..ROUNDS {
+        let started = Instant::now();
+        let label = json!({"metadata": {"labels": {"round": round.to_string()}}});
+        cluster.edit(Kind::Service, INFRA, "envoy", label).await?;
+        bare.push(started.elapsed());
+
+        let before = plane.writes(User::Host)?.len();
+        let started = Instant::now();
+        cluster
+            .create(Kind::Ofn, OFN, OFN, json!({"spec": default_spec("ofn.io")}))
+            .await?;
+        wait(&cluster, "has a status", |object| {
+            object["status"]["conditions"].is_array()
+        })
+        .await?;
+        created.push(started.elapsed());
+        settle().await;
+        writes_of_creation.push(plane.writes(User::Host)?.len() - before);
+
+        let before = plane.writes(User::Host)?.len();
+        let started = Instant::now();
+        cluster
+            .edit(
+                Kind::Ofn,
+                OFN,
+                OFN,
+                json!({"spec": {"domain": "example.org"}}),
+            )
+            .await?;
+        cluster
+            .eventually(
+                Kind::Gateway,
+                INFRA,
+                "contour",
+                "has the new domain",
+                |gateway| {
+                    named(&gateway["spec"]["listeners"], "ofn-http-external")
+                        .is_some_and(|listener| listener["hostname"] == "*.example.org")
+                },
+            )
+            .await?;
+        changed.push(started.elapsed());
+        settle().await;
+        writes_of_change.push(plane.writes(User::Host)?.len() - before);
+        if round + 1 < ROUNDS {
+            cluster.delete(Kind::Ofn, OFN, OFN).await?;
+            cluster.eventually_gone(Kind::Ofn, OFN, OFN).await?;
+        }
+    }
+    let bare = median(bare);
+    let ratio = |time: Duration| {
+        format!(
+            "{} ({:.1} × a bare client's patch, {})",
+            millis(time),
+            time.as_secs_f64() / bare.as_secs_f64(),
+            millis(bare)
+        )
+    };
+    row("from creation to status", "–", &ratio(median(created)));
+    row(
+        "from a change of domain to the Kubernetes Gateway",
+        "–",
+        &ratio(median(changed)),
+    );
+    writes_of_creation.sort_unstable();
+    writes_of_change.sort_unstable();
+    row(
+        "writes for a creation",
+        "only those needed",
+        &writes_of_creation[ROUNDS / 2].to_string(),
+    );
+    row(
+        "writes for a change of domain",
+        "only those needed",
+        &writes_of_change[ROUNDS / 2].to_string(),
+    );
+
+    let before = plane.writes(User::Host)?.len();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    row(
+        "writes in a minute of rest",
+        "0",
+        &(plane.writes(User::Host)?.len() - before).to_string(),
+    );
+    row(
+        "memory of the host when idle, resident",
+        "≤ 20 MiB",
+        &resident(running.id())?,
+    );
+    Ok(())
+}
+
+/// Lets passes end that a last write may have caused.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(300)).await;
+}
+
+async fn wait(cluster: &Cluster, what: &str, test: impl Fn(&Value) -> bool) -> Result<Value> {
+    cluster.eventually(Kind::Ofn, OFN, OFN, what, test).await
+}
+
+fn default_spec(domain: &str) -> Value {
+    let listener = |name: &str, hostname: String| {
+        json!({
+            "name": name, "hostname": hostname, "port": 80, "protocol": "HTTP",
+            "allowedRoutes": {"namespaces": {"from": "All"}},
+        })
+    };
+    json!({
+        "domain": domain,
+        "gatewayRef": {"name": "contour", "namespace": INFRA},
+        "gatewaySpec": {"listeners": [
+            listener("ofn-http-internal", "*.cluster.local".to_owned()),
+            listener("ofn-http-external", format!("*.{domain}")),
+        ]},
+    })
+}
+
+fn resident(process: u32) -> Result<String> {
+    let status =
+        std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("/proc says nothing of the memory")?;
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(format!("{:.1} MiB", kilobytes / 1024.0))
+}
