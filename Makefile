@@ -38,7 +38,7 @@ lint: toolchain $(CARGO_DENY)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --release --workspace --no-deps --document-private-items
-	$(CARGO_DENY)/bin/cargo-deny --offline check bans licenses sources
+	$(CARGO_DENY)/bin/cargo-deny --locked check bans licenses sources
 
 ## assets: the folder with the control plane, built once
 assets:

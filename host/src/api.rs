@@ -2,6 +2,11 @@
 //!
 //! The schema accepts every object that the old controller's CRD and webhook accepted.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "each print column has a type and a path of its own"
+)]
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use ofn_contract as contract;

@@ -6,13 +6,16 @@ pub mod offline;
 use std::fmt;
 use std::future::Future;
 
+use gateway_api::{gatewayclasses, gateways};
 use json_patch::Patch;
-use kube::Resource;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{DynamicObject, TypeMeta};
+use kube::core::ApiResource;
 use ofn_contract::{ObjectName, ServiceQuery};
 use serde_json::Value;
 
-use crate::{api, gateway_api};
+use crate::api;
 
 /// The kinds of objects that are read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,19 +45,31 @@ impl fmt::Display for Kind {
 }
 
 impl Kind {
-    /// What stands at the top of an object of this kind, where the Gateway API is served in this
-    /// version.
-    pub fn types(self, gateway_api_version: &str) -> TypeMeta {
-        let (api_version, kind) = match self {
-            Self::Gateway => (api::Gateway::api_version(&()).into_owned(), "Gateway"),
-            Self::KubernetesGateway => (gateway_api::version(gateway_api_version), "Gateway"),
-            Self::GatewayClass => (gateway_api::version(gateway_api_version), "GatewayClass"),
-            Self::Service => ("v1".to_owned(), "Service"),
-            Self::EndpointSlice => ("discovery.k8s.io/v1".to_owned(), "EndpointSlice"),
+    /// Group, version and names, where the Gateway API is served in this version. Its objects are
+    /// the same in all versions that we know.
+    pub fn resource(self, gateway_api_version: &str) -> ApiResource {
+        let gateway_api = |resource: ApiResource| ApiResource {
+            version: gateway_api_version.to_owned(),
+            api_version: format!("{}/{gateway_api_version}", resource.group),
+            ..resource
         };
+        match self {
+            Self::Gateway => ApiResource::erase::<api::Gateway>(&()),
+            Self::KubernetesGateway => gateway_api(ApiResource::erase::<gateways::Gateway>(&())),
+            Self::GatewayClass => {
+                gateway_api(ApiResource::erase::<gatewayclasses::GatewayClass>(&()))
+            }
+            Self::Service => ApiResource::erase::<Service>(&()),
+            Self::EndpointSlice => ApiResource::erase::<EndpointSlice>(&()),
+        }
+    }
+
+    /// What stands at the top of an object of this kind.
+    pub fn types(self, gateway_api_version: &str) -> TypeMeta {
+        let resource = self.resource(gateway_api_version);
         TypeMeta {
-            api_version,
-            kind: kind.to_owned(),
+            api_version: resource.api_version,
+            kind: resource.kind,
         }
     }
 }
@@ -108,7 +123,7 @@ pub struct ReadError {
     /// The object or the question.
     pub what: String,
     /// Why.
-    pub source: kube::Error,
+    pub source: Box<kube::Error>,
 }
 
 /// A write was not done.
@@ -138,7 +153,7 @@ pub enum WriteError {
         /// The write.
         write: String,
         /// Why.
-        source: kube::Error,
+        source: Box<kube::Error>,
     },
 }
 

@@ -4,7 +4,7 @@
 //! A [`pass`] is the whole way, once, for one OpenFunction Gateway: observe, decide, vet, plan,
 //! apply, report. All else serves it:
 //!
-//! - [`api`], [`names`], [`gateway_api`]: the objects and the names in them;
+//! - [`api`], [`names`], [`kubernetes_gateway`]: the objects and the names in them;
 //! - [`sandbox`], [`policies`]: the components;
 //! - [`cluster`]: reading and writing objects, in a real cluster or offline;
 //! - [`controller`]: when to make a pass;
@@ -14,7 +14,7 @@ pub mod api;
 pub mod cli;
 pub mod cluster;
 pub mod controller;
-pub mod gateway_api;
+pub mod kubernetes_gateway;
 pub mod names;
 pub mod pass;
 pub mod policies;

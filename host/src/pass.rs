@@ -25,7 +25,7 @@ use self::vet::Wish;
 use self::world::{World, recorded_targets};
 use crate::api::{self, GatewayStatus};
 use crate::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError};
-use crate::gateway_api::{KubernetesGateway, listener_name, listener_to_contract};
+use crate::kubernetes_gateway::{KubernetesGateway, listener_name, listener_to_contract};
 use crate::names::reason;
 use crate::policies::Policies;
 use crate::sandbox::PolicyComponent;

@@ -320,28 +320,7 @@ impl Cluster {
 
     /// Waits until an object is gone.
     pub async fn eventually_gone(&self, kind: Kind, namespace: &str, name: &str) -> Result<()> {
-        self.gone_within(PATIENCE, kind, namespace, name).await
-    }
-
-    /// Waits until the garbage collector has removed an object. It looks for new kinds of owners
-    /// every 30 seconds only.
-    pub async fn eventually_collected(
-        &self,
-        kind: Kind,
-        namespace: &str,
-        name: &str,
-    ) -> Result<()> {
-        self.gone_within(4 * PATIENCE, kind, namespace, name).await
-    }
-
-    async fn gone_within(
-        &self,
-        patience: Duration,
-        kind: Kind,
-        namespace: &str,
-        name: &str,
-    ) -> Result<()> {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + PATIENCE;
         while let Some(object) = self.get(kind, namespace, name).await? {
             if Instant::now() > deadline {
                 bail!("never gone: {kind:?} {namespace}/{name}; it is\n{object:#}");

@@ -32,7 +32,7 @@ pub fn aggregate(
     let seen = Conditions::of(&gateway.conditions, gateway.written_generation);
     let bad = listeners.iter().find_map(|listener| {
         let ready = &listener.conditions[0];
-        (ready.status != "True").then(|| (listener.name.as_str(), ready))
+        (ready.status != "True").then_some((listener.name.as_str(), ready))
     });
     let scheduled = match seen.accepted() {
         // One bad listener of somebody else makes some implementations refuse the Gateway, while

@@ -14,7 +14,7 @@ use super::PoliciesFolder;
 use crate::cluster::Kind;
 use crate::cluster::live::name_of;
 use crate::cluster::offline::{Offline, UID};
-use crate::{gateway_api, pass};
+use crate::pass;
 
 #[derive(Debug, Args)]
 pub(super) struct Render {
@@ -139,19 +139,23 @@ fn objects(file: &Path) -> Result<Vec<DynamicObject>> {
 
 fn kind(object: &DynamicObject) -> Option<Kind> {
     let types = object.types.as_ref()?;
-    let group = types
-        .api_version
-        .rsplit_once('/')
-        .map_or("", |(group, _)| group);
-    match (group, types.kind.as_str()) {
-        ("networking.openfunction.io", "Gateway") => Some(Kind::Gateway),
-        (gateway_api::GROUP, "Gateway") => Some(Kind::KubernetesGateway),
-        (gateway_api::GROUP, "GatewayClass") => Some(Kind::GatewayClass),
-        ("", "Service") => Some(Kind::Service),
-        ("discovery.k8s.io", "EndpointSlice") => Some(Kind::EndpointSlice),
-        _ => None,
-    }
+    let group = |api_version: &str| {
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        group.to_owned()
+    };
+    KINDS.into_iter().find(|kind| {
+        let known = kind.types("v1");
+        known.kind == types.kind && group(&known.api_version) == group(&types.api_version)
+    })
 }
+
+const KINDS: [Kind; 5] = [
+    Kind::Gateway,
+    Kind::KubernetesGateway,
+    Kind::GatewayClass,
+    Kind::Service,
+    Kind::EndpointSlice,
+];
 
 /// Without what only a cluster can give. Owner references keep the stand-in.
 fn tidy(mut object: Value) -> Value {

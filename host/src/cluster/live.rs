@@ -1,6 +1,7 @@
 //! A real cluster. Reads go to the API server, not to a cache: what a pass sees is never older
 //! than the event that caused it.
 
+use gateway_api::gateways;
 use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
 };
@@ -10,7 +11,7 @@ use ofn_contract::{KeyValue, ObjectName, ServiceQuery};
 use serde_json::json;
 
 use super::{Change, Cluster, Kind, ReadError, Write, WriteError};
-use crate::{gateway_api, names};
+use crate::names;
 
 /// A cluster, spoken to through a client.
 #[derive(Clone)]
@@ -33,26 +34,9 @@ impl Live {
         &self.client
     }
 
-    /// Group, version and names of a kind.
+    /// Group, version and names of a kind in this cluster.
     pub fn resource(&self, kind: Kind) -> ApiResource {
-        let types = kind.types(&self.gateway_api_version);
-        let (group, version) = types
-            .api_version
-            .split_once('/')
-            .unwrap_or(("", &types.api_version));
-        let plural = match kind {
-            Kind::Gateway | Kind::KubernetesGateway => "gateways",
-            Kind::GatewayClass => "gatewayclasses",
-            Kind::Service => "services",
-            Kind::EndpointSlice => "endpointslices",
-        };
-        ApiResource {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            api_version: types.api_version.clone(),
-            plural: plural.to_owned(),
-            kind: types.kind,
-        }
+        kind.resource(&self.gateway_api_version)
     }
 
     fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
@@ -71,7 +55,7 @@ impl Cluster for Live {
             .await
             .map_err(|source| ReadError {
                 what: format!("{kind} {name}"),
-                source,
+                source: Box::new(source),
             })
     }
 
@@ -96,7 +80,7 @@ impl Cluster for Live {
         };
         let listed = api.list(&parameters).await.map_err(|source| ReadError {
             what: format!("Services for {query:?}"),
-            source,
+            source: Box::new(source),
         })?;
         Ok(listed.items)
     }
@@ -130,9 +114,13 @@ impl Cluster for Live {
                     }),
                     ..DeleteParams::default()
                 };
-                api.delete(name, &parameters)
-                    .await
-                    .map(|either| either.left())
+                let deleted = api.delete(name, &parameters).await;
+                // Some kinds answer the object that was; only one with a finalizer still is.
+                deleted.map(|either| {
+                    either
+                        .left()
+                        .filter(|object| object.metadata.deletion_timestamp.is_some())
+                })
             }
             Change::Apply(object) => {
                 let mut object = object.clone();
@@ -163,7 +151,7 @@ fn classify(write: &Write, error: kube::Error) -> WriteError {
     let kube::Error::Api(status) = &error else {
         return WriteError::Failed {
             write: write.to_string(),
-            source: error,
+            source: Box::new(error),
         };
     };
     let stale = || WriteError::Stale {
@@ -182,7 +170,7 @@ fn classify(write: &Write, error: kube::Error) -> WriteError {
         (_, 400 | 403 | 405 | 413 | 422) => refused(write, status, fields),
         _ => WriteError::Failed {
             write: write.to_string(),
-            source: error,
+            source: Box::new(error),
         },
     }
 }
@@ -212,7 +200,7 @@ pub async fn gateway_api_version(client: &Client) -> kube::Result<Option<String>
     let served: Vec<_> = groups
         .groups
         .iter()
-        .filter(|group| group.name == gateway_api::GROUP)
+        .filter(|group| group.name == gateways::Gateway::group(&()))
         .flat_map(|group| &group.versions)
         .map(|version| version.version.as_str())
         .collect();

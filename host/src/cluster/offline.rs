@@ -150,7 +150,7 @@ fn typed(kind: Kind, object: &DynamicObject) -> Value {
 fn parse(value: Value, what: &str) -> Result<DynamicObject, ReadError> {
     serde_json::from_value(value).map_err(|source| ReadError {
         what: what.to_owned(),
-        source: kube::Error::SerdeError(source),
+        source: Box::new(kube::Error::SerdeError(source)),
     })
 }
 

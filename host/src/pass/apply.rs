@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::world::World;
 use crate::cluster::{Cluster, Kind, Write, WriteError};
-use crate::gateway_api::KubernetesGateway;
+use crate::kubernetes_gateway::KubernetesGateway;
 
 /// Sends independent writes at the same time. The world becomes what they made of it. Answers the
 /// writes that the API server will not take, if no other thing went wrong.

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::world::{World, name_of, recorded_targets, target_of};
 use crate::cluster::{Cluster, Kind, ReadError};
-use crate::gateway_api::{GatewayClass, KubernetesGateway};
+use crate::kubernetes_gateway::{GatewayClass, KubernetesGateway};
 use crate::{api, names};
 
 /// What a pass looks at besides its own object. Whoever causes passes must cause one when any of
@@ -170,7 +170,7 @@ where
         .map(|object| {
             serde_json::from_value(serde_json::json!(object)).map_err(|source| ReadError {
                 what: format!("{kind} {name}"),
-                source: kube::Error::SerdeError(source),
+                source: Box::new(kube::Error::SerdeError(source)),
             })
         })
         .transpose()

@@ -83,6 +83,7 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
         }
         Intent::Delete => {
             clean::everything(world, &mut plan);
+            entry::removed(world, &mut plan);
             if plan.writes.is_empty() {
                 plan.writes.extend(record::released(world));
             }

@@ -14,7 +14,7 @@ use ofn_contract::{
 };
 use serde_json::{Map, Value};
 
-use crate::gateway_api::MOST_LISTENERS;
+use crate::kubernetes_gateway::MOST_LISTENERS;
 
 /// A decision that broke no rule, for a spec that broke none.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use ofn_contract as contract;
 use ofn_contract::{KeyValue, ObjectName};
 use serde::{Deserialize, Serialize};
 
-use crate::gateway_api::{GatewayClass, KubernetesGateway, pairs};
+use crate::kubernetes_gateway::{GatewayClass, KubernetesGateway, pairs};
 use crate::{api, names};
 
 /// One OpenFunction Gateway and all that it touches.

@@ -34,7 +34,7 @@ async fn a_deletion_takes_our_listeners_and_the_entry_with_it(scene: &Scene) -> 
         .await?;
     scene
         .cluster
-        .eventually_collected(Kind::Service, &scene.ofn, "gateway")
+        .eventually_gone(Kind::Service, &scene.ofn, "gateway")
         .await
 }
 

@@ -4,7 +4,7 @@ use ofn_contract::ObjectName;
 
 use super::{Guarded, PATIENCE, Plan, uid};
 use crate::cluster::{Change, Kind, Write};
-use crate::gateway_api::{KubernetesGateway, listener_name};
+use crate::kubernetes_gateway::{KubernetesGateway, listener_name};
 use crate::names::{self, reason};
 use crate::pass::report::Notice;
 use crate::pass::vet::Wish;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Plan;
 use crate::api;
 use crate::cluster::{Change, Kind, Write};
-use crate::gateway_api::is_subset;
+use crate::kubernetes_gateway::is_subset;
 use crate::names::{self, reason};
 use crate::pass::observe::SLICES;
 use crate::pass::report::Problem;
@@ -57,6 +57,33 @@ pub(super) fn next(world: &World, wish: &Wish, plan: &mut Plan) {
                 kind: Kind::EndpointSlice,
                 name: in_namespace(world, name),
                 change: Change::Delete { uid },
+            });
+        }
+    }
+}
+
+/// Takes the entry and its slices away. The garbage collector would do that too, but late, and an
+/// OpenFunction Gateway that is made anew in the meantime would find them in its way.
+pub(super) fn removed(world: &World, plan: &mut Plan) {
+    let service = world
+        .entry
+        .as_ref()
+        .map(|service| (Kind::Service, service.meta()));
+    let slices = world
+        .slices
+        .values()
+        .map(|slice| (Kind::EndpointSlice, slice.meta()));
+    let all = service.into_iter().chain(slices);
+    for (kind, metadata) in all.filter(|(_, metadata)| metadata.deletion_timestamp.is_none()) {
+        if let (true, Some(name), Some(uid)) = (
+            is_owned_by(metadata, &world.gateway),
+            &metadata.name,
+            &metadata.uid,
+        ) {
+            plan.writes.push(Write {
+                kind,
+                name: in_namespace(world, name),
+                change: Change::Delete { uid: uid.clone() },
             });
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::clean::is_created_for;
 use super::{Guarded, Plan, uid};
 use crate::cluster::{Change, Kind, Write};
-use crate::gateway_api::{
+use crate::kubernetes_gateway::{
     KubernetesGateway, MOST_LISTENERS, is_subset, listener_from_contract, listener_key,
     listener_name,
 };

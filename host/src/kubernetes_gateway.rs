@@ -5,20 +5,15 @@
 
 use std::collections::BTreeSet;
 
+use gateway_api::gateways::Gateway;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::Resource;
 use kube::api::{DynamicObject, ObjectMeta};
 use ofn_contract as contract;
 use ofn_contract::{KeyValue, ObjectName};
 use serde_json::{Map, Value};
 
 use crate::names;
-
-/// API group of the Gateway API.
-pub const GROUP: &str = "gateway.networking.k8s.io";
-/// `apiVersion` of the Gateway API's objects in a version.
-pub fn version(version: &str) -> String {
-    format!("{GROUP}/{version}")
-}
 
 /// A Gateway has room for as many listeners. Source: its CRD.
 pub const MOST_LISTENERS: usize = 64;
@@ -197,7 +192,10 @@ impl KubernetesGateway {
                     supported_kinds: list(listener, "supportedKinds")
                         .iter()
                         .map(|kind| contract::RouteKind {
-                            group: kind["group"].as_str().unwrap_or(GROUP).to_owned(),
+                            group: kind["group"]
+                                .as_str()
+                                .unwrap_or(&Gateway::group(&()))
+                                .to_owned(),
                             kind: text(kind, "kind").to_owned(),
                         })
                         .collect(),
