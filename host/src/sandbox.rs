@@ -150,11 +150,7 @@ impl Sandbox {
             .total_core_instances(limits.instances * 4)
             .total_memories(limits.instances)
             .total_tables(limits.instances * 2)
-            .max_memory_size(limits.memory)
-            // What an instance dirties is some hundred kilobytes; resetting that is cheaper than
-            // giving it back to the kernel and faulting it in again.
-            .linear_memory_keep_resident(512 << 10)
-            .table_keep_resident(16 << 10);
+            .max_memory_size(limits.memory);
         let mut config = Config::new();
         config
             .wasm_component_model(true)

@@ -258,6 +258,13 @@ const RECORDED: &[Recorded] = &[
         listener: &[GOOD, ("False", "UnsupportedProtocol")],
     },
     Recorded {
+        file: "contour-1.33.6-conflict.yaml",
+        listeners: &["a", "c"],
+        scheduled: ("True", "Scheduled"),
+        ready: ("False", "ProtocolConflict"),
+        listener: &[GOOD, ("False", "ProtocolConflict")],
+    },
+    Recorded {
         file: "traefik-3.7.9-good.yaml",
         listeners: OURS,
         scheduled: ("True", "Scheduled"),
@@ -277,6 +284,13 @@ const RECORDED: &[Recorded] = &[
         scheduled: ("False", "ListenersNotValid"),
         ready: ("False", "InvalidCertificateRef"),
         listener: &[GOOD, ("False", "InvalidCertificateRef")],
+    },
+    Recorded {
+        file: "traefik-3.7.9-port-unavailable-one.yaml",
+        listeners: OURS,
+        scheduled: ("False", "ListenersNotValid"),
+        ready: ("False", "PortUnavailable"),
+        listener: &[GOOD, ("False", "PortUnavailable")],
     },
     Recorded {
         file: "traefik-3.7.9-port-unavailable-all.yaml",

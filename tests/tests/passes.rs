@@ -1,0 +1,207 @@
+//! What holds for passes over any cluster, with the standard component, offline. `PROPTEST_CASES`
+//! sets how many clusters are tried.
+
+use std::sync::LazyLock;
+
+use kube::api::DynamicObject;
+use ofn_contract::ObjectName;
+use ofn_gateway::cluster::offline::Offline;
+use ofn_gateway::cluster::{Cluster, Kind};
+use ofn_gateway::pass::{Outcome, pass};
+use ofn_gateway::policies::Policies;
+use ofn_gateway::sandbox::Limits;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
+    let folder = ofn_tests::host::policies().expect("make build");
+    Policies::load(&folder, Limits::default()).expect("the components load")
+});
+
+fn name(namespace: &str, name: &str) -> ObjectName {
+    ObjectName {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+/// Few names, ports and host names, so that clashes are common.
+fn listener() -> impl Strategy<Value = Value> {
+    let name = prop::sample::select(vec!["a", "b", "c", "ofn-http-internal"]);
+    let hostname = prop::sample::select(vec![
+        "*.ofn.io",
+        "a.ofn.io",
+        "*.cluster.local",
+        "*.example.com",
+    ]);
+    (name, hostname, 80..82_u16).prop_map(|(name, hostname, port)| {
+        json!({"name": name, "hostname": hostname, "port": port, "protocol": "HTTP"})
+    })
+}
+
+/// Listeners that a Gateway can have together.
+fn listeners(most: usize) -> impl Strategy<Value = Vec<Value>> {
+    vec(listener(), 0..=most).prop_map(|listeners| {
+        let mut fitting: Vec<Value> = Vec::new();
+        for listener in listeners {
+            let clashes = fitting.iter().any(|other| {
+                other["name"] == listener["name"]
+                    || (&other["port"], &other["hostname"])
+                        == (&listener["port"], &listener["hostname"])
+            });
+            if !clashes {
+                fitting.push(listener);
+            }
+        }
+        fitting
+    })
+}
+
+fn object(value: Value) -> DynamicObject {
+    serde_json::from_value(value).expect("an object")
+}
+
+struct Stage(Offline);
+
+impl Stage {
+    /// A Kubernetes Gateway with `theirs`, and an OpenFunction Gateway with `ours`.
+    fn new(theirs: &[Value], ours: &[Value]) -> Self {
+        let cluster = Offline::default();
+        cluster.insert(
+            Kind::KubernetesGateway,
+            &object(json!({
+                "apiVersion": "gateway.networking.k8s.io/v1",
+                "kind": "Gateway",
+                "metadata": {"namespace": "infra", "name": "contour", "uid": "theirs"},
+                "spec": {"gatewayClassName": "contour", "listeners": theirs},
+            })),
+        );
+        cluster.insert(
+            Kind::Gateway,
+            &object(json!({
+                "apiVersion": "networking.openfunction.io/v1alpha1",
+                "kind": "Gateway",
+                "metadata": {"namespace": "ofn", "name": "openfunction"},
+                "spec": {
+                    "domain": "ofn.io",
+                    "gatewayRef": {"namespace": "infra", "name": "contour"},
+                    "gatewaySpec": {"listeners": ours},
+                },
+            })),
+        );
+        Self(cluster)
+    }
+
+    fn pass(&self) -> Outcome {
+        let name = name("ofn", "openfunction");
+        futures::executor::block_on(pass(&self.0, &POLICIES, &name, &mut |_| ())).expect("a pass")
+    }
+
+    fn get(&self, kind: Kind, name: &ObjectName) -> Value {
+        let object = futures::executor::block_on(self.0.get(kind, name)).expect("offline");
+        json!(object)
+    }
+
+    fn gateway(&self) -> Value {
+        self.get(Kind::KubernetesGateway, &name("infra", "contour"))
+    }
+
+    fn ofn(&self) -> Value {
+        self.get(Kind::Gateway, &name("ofn", "openfunction"))
+    }
+
+    fn change(&self, kind: Kind, mut value: Value, change: impl FnOnce(&mut Value)) {
+        change(&mut value);
+        let generation = value["metadata"]["generation"].as_i64().unwrap_or_default();
+        value["metadata"]["generation"] = json!(generation + 1);
+        self.0.insert(kind, &object(value));
+    }
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
+}
+
+proptest! {
+    #[test]
+    fn foreign_listeners_stay_as_and_where_they_are(theirs in listeners(3), ours in listeners(4)) {
+        let stage = Stage::new(&theirs, &ours);
+        stage.pass();
+        let after = list(&stage.gateway()["spec"]["listeners"]);
+        prop_assert_eq!(&after[..theirs.len()], &theirs[..]);
+    }
+
+    #[test]
+    fn every_wished_listener_is_there_or_reported(theirs in listeners(3), ours in listeners(4)) {
+        let stage = Stage::new(&theirs, &ours);
+        let outcome = stage.pass();
+        let gateway = stage.gateway();
+        let injected = gateway["metadata"]["annotations"]["networking.openfunction.io/injected-listeners"].as_str();
+        let injected: Vec<Value> = serde_json::from_str(injected.unwrap_or("[]")).unwrap();
+        for listener in list(&stage.ofn()["spec"]["gatewaySpec"]["listeners"]) {
+            let name = listener["name"].as_str();
+            let is_there = injected.iter().any(|injected| injected["name"].as_str() == name);
+            let is_reported = outcome.problems.iter().any(|problem| problem.listener.as_deref() == name);
+            prop_assert!(is_there != is_reported, "{listener} {gateway} {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_second_pass_changes_nothing(theirs in listeners(3), ours in listeners(4)) {
+        let stage = Stage::new(&theirs, &ours);
+        stage.pass();
+        let (gateway, ofn) = (stage.gateway(), stage.ofn());
+        stage.pass();
+        prop_assert_eq!(stage.gateway(), gateway);
+        prop_assert_eq!(stage.ofn(), ofn);
+    }
+
+    #[test]
+    fn after_any_change_of_the_spec_only_its_listeners_are_ours(
+        theirs in listeners(3), first in listeners(4), second in listeners(4),
+    ) {
+        let stage = Stage::new(&theirs, &first);
+        stage.pass();
+        stage.change(Kind::Gateway, stage.ofn(), |ofn| ofn["spec"]["gatewaySpec"]["listeners"] = json!(second));
+        stage.pass();
+        let after = list(&stage.gateway()["spec"]["listeners"]);
+        prop_assert_eq!(&after[..theirs.len()], &theirs[..]);
+        for listener in &after[theirs.len()..] {
+            let name = &listener["name"];
+            prop_assert!(name == "ofn-http-internal" || second.iter().any(|second| second["name"] == *name));
+        }
+    }
+
+    #[test]
+    fn a_deletion_leaves_the_gateway_as_it_was(theirs in listeners(3), ours in listeners(4)) {
+        prop_assume!(!theirs.is_empty());
+        let stage = Stage::new(&theirs, &ours);
+        let before = stage.gateway();
+        stage.pass();
+        stage.change(Kind::Gateway, stage.ofn(), |ofn| {
+            ofn["metadata"]["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
+        });
+        stage.pass();
+        let after = stage.gateway();
+        prop_assert_eq!(&after["spec"], &before["spec"]);
+        prop_assert!(list(&json!(after["metadata"]["annotations"])).is_empty());
+        prop_assert_eq!(&stage.ofn()["metadata"]["finalizers"], &json!([]));
+    }
+
+    #[test]
+    fn a_restored_backup_of_the_gateway_is_understood(ours in listeners(4)) {
+        let theirs = [json!({"name": "platform", "hostname": "*.platform.io", "port": 80, "protocol": "HTTP"})];
+        let stage = Stage::new(&theirs, &ours);
+        let first = stage.pass();
+        let spec = stage.gateway()["spec"].clone();
+        // Another life: the generation begins anew, the annotations tell of the old one.
+        let mut restored = stage.gateway();
+        restored["metadata"]["generation"] = json!(1);
+        restored["metadata"]["annotations"]["networking.openfunction.io/injected-generation"] = json!("57");
+        stage.0.insert(Kind::KubernetesGateway, &object(restored));
+        let outcome = stage.pass();
+        prop_assert_eq!(&stage.gateway()["spec"], &spec);
+        prop_assert_eq!(outcome.problems, first.problems);
+    }
+}
