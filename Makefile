@@ -26,7 +26,8 @@ test: build assets
 
 ## soak: the property tests with many more cases
 soak: build
-	PROPTEST_CASES=$(or $(PROPTEST_CASES),200000) $(CARGO) test --locked --release -p ofn-policy -p ofn-gateway
+	PROPTEST_CASES=$(or $(PROPTEST_CASES),100000) $(CARGO) test --locked --release -p ofn-policy --test properties
+	PROPTEST_CASES=$(or $(PROPTEST_CASES),20000) $(CARGO) test --locked --release -p ofn-tests --test passes
 
 ## bench: what is measured beside the budgets
 bench: build assets

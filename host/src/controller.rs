@@ -301,10 +301,13 @@ impl Context {
         &self,
         test: &dyn Fn(&ObjectName, &Interest) -> bool,
     ) -> Vec<ObjectRef<GatewayMeta>> {
-        lock(&self.interests)
+        let reference = |name: &ObjectName| ObjectRef::new(&name.name).within(&name.namespace);
+        let mut interests = lock(&self.interests);
+        interests.retain(|name, _| self.gateways.get(&reference(name)).is_some());
+        interests
             .iter()
             .filter(|(name, interest)| test(name, interest))
-            .map(|(name, _)| ObjectRef::new(&name.name).within(&name.namespace))
+            .map(|(name, _)| reference(name))
             .collect()
     }
 }

@@ -68,7 +68,7 @@ fn decisions() -> Result<()> {
         });
         let sandboxed = sandboxed.saturating_sub(copy);
         row(
-            &format!("a decision in a fresh instance, {listeners} listeners"),
+            &format!("a decision in a fresh instance, {listeners} listener(s)"),
             if listeners == 16 {
                 "≤ 50 µs"
             } else {
