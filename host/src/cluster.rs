@@ -92,12 +92,15 @@ pub enum Change {
     Patch(Patch),
     /// Makes an object that must not exist.
     Create(Box<DynamicObject>),
-    /// Deletes the object with this uid.
+    /// Deletes the object if it still is as it was seen.
     Delete {
         /// `metadata.uid`.
         uid: String,
+        /// `metadata.resourceVersion`.
+        resource_version: Option<String>,
     },
-    /// Server-side apply of an object that is ours or does not exist.
+    /// Server-side apply. With a uid in its metadata the object must be that one, which is ours, and
+    /// it is forced; without one it must not exist, and what others say of it is not overruled.
     Apply(Box<DynamicObject>),
     /// A merge patch of the whole status.
     Status(Value),

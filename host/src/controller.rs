@@ -23,9 +23,9 @@ use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
 use ofn_contract::{KeyValue, ObjectName, ServiceQuery};
 
-use crate::cluster::Kind;
 use crate::cluster::live::{Live, gateway_api_version, name_of};
-use crate::pass::observe::Interest;
+use crate::cluster::{Cluster, Kind};
+use crate::pass::observe::{Interest, SLICES};
 use crate::pass::report::Problem;
 use crate::pass::{self, Outcome};
 use crate::policies::Policies;
@@ -90,11 +90,6 @@ pub async fn run(
     };
     let (targets, target_resource) = metadata(Kind::KubernetesGateway);
     let (classes, class_resource) = metadata(Kind::GatewayClass);
-    let ours = page.clone().labels(&format!(
-        "{}={}",
-        names::SLICE_MANAGED_BY_LABEL,
-        names::MANAGER
-    ));
     let interested = |context: &Arc<Context>| {
         let context = Arc::clone(context);
         move |test: &dyn Fn(&ObjectName, &Interest) -> bool| context.interested(test)
@@ -102,7 +97,7 @@ pub async fn run(
     let (by_target, by_class) = (interested(&context), interested(&context));
     let (by_namespace, by_service) = (interested(&context), interested(&context));
     let served = Arc::clone(&context);
-    controller
+    let mut controller = controller
         .graceful_shutdown_on(shutdown)
         // Another OpenFunction Gateway may be the one to serve now.
         .watches(
@@ -140,21 +135,41 @@ pub async fn run(
                 })
             },
         )
-        .watches(Api::<Service>::all(client.clone()), page, move |service| {
-            by_service(&|gateway, interest| {
-                is_entry(&service, gateway)
-                    || interest
-                        .services
-                        .iter()
-                        .any(|query| matches(query, &service))
-            })
-        })
-        .owns(Api::<EndpointSlice>::all(client), ours)
+        .watches(
+            Api::<Service>::all(client.clone()),
+            page.clone(),
+            move |service| {
+                by_service(&|gateway, interest| {
+                    is_entry(&service, gateway)
+                        || interest
+                            .services
+                            .iter()
+                            .any(|query| matches(query, &service))
+                })
+            },
+        );
+    for name in SLICES {
+        let by_slice = interested(&context);
+        controller = controller.watches(
+            Api::<PartialObjectMeta<EndpointSlice>>::all(client.clone()),
+            page.clone().fields(&format!("metadata.name={name}")),
+            move |slice| {
+                let namespace = slice.namespace();
+                by_slice(&|gateway, _| namespace.as_deref() == Some(&gateway.namespace))
+            },
+        );
+    }
+    controller
         .run(reconcile, after_failure, Arc::clone(&context))
         .for_each(|result| async {
-            if let Err(error) = result {
-                // Failures of passes are told where they happen; these are the watches'.
-                tracing::debug!(%error, "controller");
+            match result {
+                // Failures of passes are told where they happen. An object may go between its
+                // event and the pass.
+                Ok(_)
+                | Err(
+                    controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_),
+                ) => {}
+                Err(error) => tracing::warn!(%error, "a watch failed, and begins anew"),
             }
         })
         .await;
@@ -196,10 +211,16 @@ async fn reconcile(
 ) -> Result<Action, pass::Error> {
     let name = name_of(&*gateway);
     match context.served() {
-        Some(served) if served != name && gateway.meta().deletion_timestamp.is_none() => {
+        Some(served) if served != name => {
             lock(&context.interests).remove(&name);
             pass::stand_by(&context.cluster, &name, &served).await?;
-            Ok(Action::requeue(RESYNC))
+            // The store may not know yet that the other one is gone.
+            let seen = context.cluster.get(Kind::Gateway, &served).await?;
+            Ok(Action::requeue(if seen.is_none() {
+                FIRST_RETRY
+            } else {
+                RESYNC
+            }))
         }
         _ => {
             let mut interested = |interest: &Interest| {
@@ -209,6 +230,10 @@ async fn reconcile(
                 pass::pass(&context.cluster, &context.policies, &name, &mut interested).await?;
             lock(&context.failures).remove(&name);
             tell(&context, &gateway, &outcome).await;
+            // An older one may have come to be known during the pass.
+            if context.served().is_some_and(|served| served != name) {
+                return Ok(Action::requeue(FIRST_RETRY));
+            }
             let again = outcome
                 .again
                 .and_then(|again| Duration::try_from(again).ok());

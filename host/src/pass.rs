@@ -59,6 +59,8 @@ pub struct Outcome {
 
 /// How often a pass begins again because an object changed under it.
 const MOST_ATTEMPTS: usize = 5;
+/// When a refused write is tried again although nothing changed.
+const REFUSED_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 /// More rounds than any plan has.
 const MOST_ROUNDS: usize = 16;
 
@@ -82,17 +84,26 @@ pub async fn pass<C: Cluster>(
     }
 }
 
-/// Says in the status of an OpenFunction Gateway that another one is served.
+/// Says in the status of an OpenFunction Gateway that another one is served. One that is being
+/// deleted is let go: what it may share with the other one stays.
 pub async fn stand_by<C: Cluster>(
     cluster: &C,
     name: &ObjectName,
     served: &ObjectName,
 ) -> Result<(), Error> {
-    if let Some(Ok(gateway)) = observe::gateway(cluster, name).await? {
-        let status = report::not_served(served, gateway.metadata.generation);
-        write_status(cluster, name, gateway.status.as_ref(), &status).await?;
+    let gateway = match observe::gateway(cluster, name).await? {
+        None => return Ok(()),
+        Some(Ok(gateway)) => gateway,
+        Some(Err(unreadable)) => unreadable.as_far_as_known(),
+    };
+    if gateway.metadata.deletion_timestamp.is_some() {
+        let world = observe::world(cluster, gateway, None, &mut |_| ()).await?;
+        let intent = Intent::Delete { served: false };
+        carry_out(cluster, &mut Pass::new(world), &intent).await?;
+        return Ok(());
     }
-    Ok(())
+    let status = report::not_served(served, gateway.metadata.generation);
+    write_status(cluster, name, gateway.status.as_ref(), &status).await
 }
 
 async fn try_pass<C: Cluster>(
@@ -103,12 +114,16 @@ async fn try_pass<C: Cluster>(
 ) -> Result<Outcome, Error> {
     let gateway = match observe::gateway(cluster, name).await? {
         None => return Ok(Outcome::default()),
-        Some(Err(unreadable)) => return report_unreadable(cluster, name, &unreadable).await,
         Some(Ok(gateway)) => gateway,
+        Some(Err(unreadable)) if !unreadable.is_going() => {
+            return report_unreadable(cluster, name, &unreadable).await;
+        }
+        Some(Err(unreadable)) => unreadable.as_far_as_known(),
     };
     if gateway.metadata.deletion_timestamp.is_some() {
         let world = observe::world(cluster, gateway, None, interested).await?;
-        return carry_out(cluster, &mut Pass::new(world), &Intent::Delete).await;
+        let intent = Intent::Delete { served: true };
+        return carry_out(cluster, &mut Pass::new(world), &intent).await;
     }
     let before = gateway.status.clone();
     let mut pass = serve(cluster, policies, gateway, interested).await?;
@@ -153,7 +168,14 @@ impl Pass {
                     before.unwrap_or_else(|| report::unknown(spec))
                 })
             }
-            _ => self.world.gateway.status.clone().unwrap_or_default(),
+            _ => {
+                let mut before = self.world.gateway.status.clone().unwrap_or_default();
+                // It is served now, if not well.
+                before
+                    .conditions
+                    .retain(|condition| condition.reason != reason::NOT_SERVED);
+                before
+            }
         };
         report::status(
             aggregated,
@@ -315,7 +337,8 @@ async fn carry_out<C: Cluster>(
         }
         for error in refused {
             let Intent::Serve { wish, .. } = &mut intent else {
-                return Err(Error::Write(error));
+                give_up_target(&error, &plan.writes, &mut pass.world, &mut outcome)?;
+                continue;
             };
             let found = reject_listeners(wish, &error, &plan.order, &pass.world);
             if found.is_empty() {
@@ -325,6 +348,8 @@ async fn carry_out<C: Cluster>(
                     error.to_string(),
                 ));
                 outcome.problems = [rejected, plan.problems].concat();
+                // What forbids it may go without a change of any object that is watched.
+                outcome.again = Some(REFUSED_AGAIN);
                 return Ok(outcome);
             }
             rejected.extend(found);
@@ -337,6 +362,30 @@ async fn carry_out<C: Cluster>(
             .join(", ");
     }
     Err(Error::Endless(last))
+}
+
+/// A Kubernetes Gateway that cannot be cleaned does not hold up a deletion: what stays is told.
+fn give_up_target(
+    error: &WriteError,
+    writes: &[Write],
+    world: &mut World,
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
+    let refused = |write: &&Write| {
+        write.kind == Kind::KubernetesGateway
+            && matches!(error, WriteError::Refused { write: refused, .. } if *refused == write.to_string())
+    };
+    match writes.iter().find(refused) {
+        Some(write) => {
+            world.targets.remove(&write.name);
+            outcome.notices.push(Notice::new(
+                reason::LISTENER_LEFT,
+                format!("what is ours in Gateway {} stays: {error}", write.name),
+            ));
+            Ok(())
+        }
+        None => Err(Error::Endless(error.to_string())),
+    }
 }
 
 /// Takes the listeners that the API server objects to out of the wish. Where the Kubernetes
@@ -403,13 +452,15 @@ async fn report_unreadable<C: Cluster>(
     unreadable: &observe::Unreadable,
 ) -> Result<Outcome, Error> {
     let problem = Problem::general(reason::INVALID, unreadable.to_string());
+    let gateway = unreadable.as_far_as_known();
+    let before = gateway.status.clone();
     let status = report::status(
-        GatewayStatus::default(),
+        before.clone().unwrap_or_default(),
         std::slice::from_ref(&problem),
         None,
-        None,
+        gateway.metadata.generation,
     );
-    write_status(cluster, name, None, &status).await?;
+    write_status(cluster, name, before.as_ref(), &status).await?;
     Ok(Outcome {
         problems: vec![problem],
         ..Outcome::default()

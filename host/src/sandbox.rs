@@ -150,6 +150,7 @@ impl Sandbox {
             .total_core_instances(limits.instances * 4)
             .total_memories(limits.instances)
             .total_tables(limits.instances * 2)
+            .max_memories_per_component(1)
             .max_memory_size(limits.memory);
         let mut config = Config::new();
         config
@@ -245,6 +246,7 @@ impl PolicyComponent {
     pub fn instance(&self) -> Result<Instance<'_>, CallError> {
         let limits = StoreLimitsBuilder::new()
             .memory_size(self.limits.memory)
+            .memories(1)
             .trap_on_grow_failure(true)
             .build();
         let mut store = Store::new(self.pre.engine(), State { limits });

@@ -1,6 +1,8 @@
 //! The DNS names that the contract speaks of, as Kubernetes and the Gateway API restrict them
 //! (RFC 1123, lower case).
 
+use std::net::IpAddr;
+
 /// Longest DNS name, without a trailing dot.
 const LONGEST_NAME: usize = 253;
 /// Longest label of a DNS name.
@@ -59,6 +61,23 @@ pub fn is_under(hostname: &str, domain: &str) -> bool {
         || name
             .strip_suffix(domain)
             .is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// Whether functions may be sent to an address: not what EndpointSlices refuse, and with it not
+/// the metadata services of clouds. Source: the API server's validation of endpoint addresses.
+pub fn is_reachable(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            !(ip.is_unspecified() || ip.is_loopback() || ip.is_link_local() || ip.is_multicast())
+        }
+        IpAddr::V6(ip) => {
+            !(ip.is_unspecified()
+                || ip.is_loopback()
+                || ip.is_unicast_link_local()
+                || ip.is_multicast()
+                || ip.to_ipv4_mapped().is_some())
+        }
+    }
 }
 
 #[cfg(test)]

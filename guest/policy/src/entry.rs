@@ -8,7 +8,7 @@ use ofn_contract::{
 };
 
 use crate::violation::invalid;
-use ofn_contract::dns::{is_dns_name, is_label, is_subdomain};
+use ofn_contract::dns::{is_dns_name, is_label, is_reachable, is_subdomain};
 
 /// The annotation that names the data plane Service instead of all rules: `<namespace>/<name>`.
 pub const ENTRY_SERVICE_ANNOTATION: &str = "networking.openfunction.io/entry-service";
@@ -30,10 +30,13 @@ pub fn queries(
     }
     let gateway = &seen.spec.target.name;
     let mut queries = vendor;
-    queries.push(ServiceQuery::ByLabels(LabelQuery {
-        namespace: Some(gateway.namespace.clone()),
-        labels: gateway_labels(&gateway.name),
-    }));
+    // A longer name cannot be the value of a label.
+    if gateway.name.len() <= 63 {
+        queries.push(ServiceQuery::ByLabels(LabelQuery {
+            namespace: Some(gateway.namespace.clone()),
+            labels: gateway_labels(&gateway.name),
+        }));
+    }
     queries.extend(candidates(gateway).map(ServiceQuery::ByName));
     queries.extend(
         addresses(seen)
@@ -196,7 +199,7 @@ fn addresses(seen: &Observation) -> impl Iterator<Item = Address> {
         .filter(|address| matches!(address.type_.as_str(), "Hostname" | "IPAddress"))
         .filter_map(|address| {
             if let Ok(ip) = address.value.parse::<IpAddr>() {
-                return Some(Address::Ip(ip));
+                return is_reachable(ip).then_some(Address::Ip(ip));
             }
             let name = match address.value.rsplit_once(':') {
                 Some((name, port)) if port.parse::<u16>().is_ok() => name,

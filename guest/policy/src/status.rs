@@ -11,6 +11,10 @@ use ofn_contract::{
 
 /// The CRD allows as many conditions.
 const MOST_CONDITIONS: usize = 8;
+/// Bytes of a reason that are passed on.
+const LONGEST_REASON: usize = 1024;
+/// Bytes of a message that are passed on: there is room for the name of a listener before it.
+const LONGEST_MESSAGE: usize = 32_000;
 /// The CRD allows as many addresses.
 const MOST_ADDRESSES: usize = 16;
 
@@ -202,8 +206,27 @@ trait Renamed {
 
 impl Renamed for Condition {
     fn renamed(&self, type_: &str) -> Condition {
-        condition(type_, &self.status, &self.reason, &self.message)
+        condition(
+            type_,
+            &self.status,
+            &printable(&self.reason, LONGEST_REASON),
+            printable(&self.message, LONGEST_MESSAGE),
+        )
     }
+}
+
+/// What an implementation wrote, as the contract allows it.
+fn printable(text: &str, most: usize) -> String {
+    let printable = text
+        .chars()
+        .map(|char| if char.is_control() { ' ' } else { char });
+    let mut length = 0;
+    printable
+        .take_while(|char| {
+            length += char.len_utf8();
+            length <= most
+        })
+        .collect()
 }
 
 /// The conditions of a Gateway or a listener.

@@ -1,5 +1,6 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -87,6 +88,8 @@ impl Run {
         config
             .headers
             .push((http::header::USER_AGENT, agent.parse()?));
+        // A watch lasts 290 seconds at most; a connection that is silent longer is dead.
+        config.read_timeout = Some(Duration::from_secs(295));
         Client::try_from(config).context("the client does not start")
     }
 

@@ -106,11 +106,14 @@ impl Cluster for Live {
                 object.types = Some(write.kind.types(&self.gateway_api_version));
                 api.create(&parameters, &object).await.map(Some)
             }
-            Change::Delete { uid } => {
+            Change::Delete {
+                uid,
+                resource_version,
+            } => {
                 let parameters = DeleteParams {
                     preconditions: Some(Preconditions {
                         uid: Some(uid.clone()),
-                        resource_version: None,
+                        resource_version: resource_version.clone(),
                     }),
                     ..DeleteParams::default()
                 };
@@ -125,7 +128,11 @@ impl Cluster for Live {
             Change::Apply(object) => {
                 let mut object = object.clone();
                 object.types = Some(write.kind.types(&self.gateway_api_version));
-                api.patch(name, &manager.force(), &Patch::Apply(&object))
+                let parameters = PatchParams {
+                    force: object.metadata.uid.is_some(),
+                    ..manager
+                };
+                api.patch(name, &parameters, &Patch::Apply(&object))
                     .await
                     .map(Some)
             }
@@ -164,9 +171,9 @@ fn classify(write: &Write, error: kube::Error) -> WriteError {
         // The namespace of an object to make does not exist: nothing to look at again.
         (Change::Create(_) | Change::Apply(_), 404) => refused(write, status, fields),
         (_, 404) => stale(),
-        // A failed test of a JSON patch and a refused object are both 422; the second one names
-        // the fields.
-        (Change::Patch(_), 422) if fields.is_empty() => stale(),
+        // A failed test of a JSON patch and a refused object are both 422; the second one has
+        // causes: fields, or what an admission policy says.
+        (Change::Patch(_), 422) if !has_causes(status) => stale(),
         (_, 400 | 403 | 405 | 413 | 422) => refused(write, status, fields),
         _ => WriteError::Failed {
             write: write.to_string(),
@@ -183,6 +190,15 @@ fn refused(write: &Write, status: &Status, fields: Vec<String>) -> WriteError {
     }
 }
 
+/// A failed test is a cause too, of a reason that says that the server itself put it there.
+fn has_causes(status: &Status) -> bool {
+    status
+        .details
+        .iter()
+        .flat_map(|details| &details.causes)
+        .any(|cause| cause.reason != "UnexpectedServerResponse")
+}
+
 fn fields(status: &Status) -> Vec<String> {
     status
         .details
@@ -196,18 +212,33 @@ fn fields(status: &Status) -> Vec<String> {
 /// The newest version of the Gateway API that the cluster serves and that we know; none if it
 /// serves none.
 pub async fn gateway_api_version(client: &Client) -> kube::Result<Option<String>> {
+    let group = gateways::Gateway::group(&());
     let groups = client.list_api_groups().await?;
     let served: Vec<_> = groups
         .groups
         .iter()
-        .filter(|group| group.name == gateways::Gateway::group(&()))
+        .filter(|served| served.name == group)
         .flat_map(|group| &group.versions)
         .map(|version| version.version.as_str())
         .collect();
-    Ok(["v1", "v1beta1"]
-        .into_iter()
-        .find(|version| served.contains(version))
-        .map(str::to_owned))
+    for version in ["v1", "v1beta1"] {
+        if !served.contains(&version) {
+            continue;
+        }
+        // A version of the group may be served without this kind in it.
+        let resources = client
+            .list_api_group_resources(&format!("{group}/{version}"))
+            .await?;
+        let plural = gateways::Gateway::plural(&());
+        if resources
+            .resources
+            .iter()
+            .any(|resource| resource.name == plural)
+        {
+            return Ok(Some(version.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// Namespace and name of an object.

@@ -101,7 +101,7 @@ impl Cluster for Offline {
         let mut value = match (&write.change, before.clone()) {
             (Change::Create(_), Some(_)) => return Err(stale("it exists")),
             (Change::Patch(_) | Change::Status(_), None) => return Err(stale("it does not exist")),
-            (Change::Delete { uid }, before) => {
+            (Change::Delete { uid, .. }, before) => {
                 if before.is_some_and(|before| before["metadata"]["uid"] != json!(uid)) {
                     return Err(stale("it is another one"));
                 }

@@ -6,6 +6,7 @@ use futures::future::{try_join, try_join_all};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::DynamicObject;
 use kube::{Resource, ResourceExt};
 use ofn_contract::{EffectiveSpec, ObjectName, ServiceQuery};
 use serde::de::DeserializeOwned;
@@ -29,8 +30,27 @@ pub struct Interest {
 
 /// An OpenFunction Gateway that cannot be read as one, with the place in it.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unreadable(serde_path_to_error::Error<serde_json::Error>);
+#[error("{error}")]
+pub struct Unreadable {
+    error: serde_path_to_error::Error<serde_json::Error>,
+    object: Box<DynamicObject>,
+}
+
+impl Unreadable {
+    /// Whether it is being deleted.
+    pub fn is_going(&self) -> bool {
+        self.object.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Its metadata and its status, with an empty spec.
+    pub fn as_far_as_known(&self) -> api::Gateway {
+        api::Gateway {
+            metadata: self.object.metadata.clone(),
+            spec: api::GatewaySpec::default(),
+            status: serde_json::from_value(self.object.data["status"].clone()).ok(),
+        }
+    }
+}
 
 /// The OpenFunction Gateway itself.
 pub async fn gateway<C: Cluster>(
@@ -40,10 +60,11 @@ pub async fn gateway<C: Cluster>(
     let Some(object) = cluster.get(Kind::Gateway, name).await? else {
         return Ok(None);
     };
-    let value = serde_json::json!(object);
-    Ok(Some(
-        serde_path_to_error::deserialize(value).map_err(Unreadable),
-    ))
+    let parsed = serde_path_to_error::deserialize(serde_json::json!(object));
+    Ok(Some(parsed.map_err(|error| Unreadable {
+        error,
+        object: Box::new(object),
+    })))
 }
 
 /// The Kubernetes Gateways, the class, the entry Service and its slices. `spec` is what will be

@@ -39,7 +39,10 @@ pub enum Intent {
         ready: bool,
     },
     /// Gone, with all that was put into the cluster for it.
-    Delete,
+    Delete {
+        /// Whether it is the one that is served.
+        served: bool,
+    },
 }
 
 /// The next writes and what stands in the way of others.
@@ -81,8 +84,8 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
                 clean::past(world, wish, *ready, &mut plan);
             }
         }
-        Intent::Delete => {
-            clean::everything(world, &mut plan);
+        Intent::Delete { served } => {
+            clean::everything(world, *served, &mut plan);
             entry::removed(world, &mut plan);
             if plan.writes.is_empty() {
                 plan.writes.extend(record::released(world));

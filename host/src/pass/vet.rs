@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use ofn_contract::dns::{is_dns_name, is_hostname, is_label, is_subdomain, is_under};
+use ofn_contract::dns::{is_dns_name, is_hostname, is_label, is_reachable, is_subdomain, is_under};
 use ofn_contract::{
     Decision, EffectiveSpec, Entry, EntryTarget, GatewayStatus, GatewayTemplate, Listener, Refusal,
     ServiceQuery,
@@ -252,9 +252,17 @@ fn check_listener(rules: &Rules, listener: &Listener, spec: &EffectiveSpec) -> R
             },
         )?;
     }
-    rules.must(is_object(&listener.rest), || {
-        format!("the rest of listener {name:?} is not a JSON object")
-    })
+    let rest: Option<Map<String, Value>> = serde_json::from_str(&listener.rest).ok();
+    let typed = ["name", "hostname", "port", "protocol"];
+    rules.must(
+        rest.is_some_and(|rest| !typed.iter().any(|field| rest.contains_key(*field))),
+        || {
+            format!(
+                "the rest of listener {name:?} is not a JSON object without {}",
+                typed.join(", ")
+            )
+        },
+    )
 }
 
 fn check_entry(rules: &Rules, entry: &Entry) -> Result<(), Broken> {
@@ -305,23 +313,6 @@ fn check_entry(rules: &Rules, entry: &Entry) -> Result<(), Broken> {
         )?;
     }
     Ok(())
-}
-
-/// What EndpointSlices refuse, and the metadata services of clouds with it. Source: the API
-/// server's validation of endpoint addresses.
-fn is_reachable(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            !(ip.is_unspecified() || ip.is_loopback() || ip.is_link_local() || ip.is_multicast())
-        }
-        IpAddr::V6(ip) => {
-            !(ip.is_unspecified()
-                || ip.is_loopback()
-                || ip.is_unicast_link_local()
-                || ip.is_multicast()
-                || ip.to_ipv4_mapped().is_some())
-        }
-    }
 }
 
 fn check_conditions(

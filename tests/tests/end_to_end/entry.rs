@@ -15,6 +15,8 @@ tests![
     the_entry_has_one_port_for_each_port_and_protocol,
     a_data_plane_service_that_comes_later_is_followed,
     a_changed_entry_is_put_right,
+    a_port_that_somebody_added_to_the_entry_is_taken_out,
+    an_address_that_no_function_may_be_sent_to_is_left_out,
     a_foreign_service_named_gateway_is_left_alone_and_reported,
 ];
 
@@ -318,5 +320,70 @@ async fn a_foreign_service_named_gateway_is_left_alone_and_reported(scene: &Scen
         .delete(Kind::Service, &scene.ofn, "gateway")
         .await?;
     points_at(scene, &format!("envoy.{}.svc.cluster.local", scene.infra)).await?;
+    Ok(())
+}
+
+async fn a_port_that_somebody_added_to_the_entry_is_taken_out(scene: &Scene) -> Result<()> {
+    let service = with_service(scene, "envoy", json!({})).await?;
+    serve(scene).await?;
+    let entry = points_at(scene, &service).await?;
+    let mut ports = entry["spec"]["ports"].clone();
+    if let Some(ports) = ports.as_array_mut() {
+        ports.push(json!({"name": "odd", "port": 9999, "protocol": "TCP"}));
+    }
+    let edit = json!({"spec": {"ports": ports}});
+    scene
+        .cluster
+        .edit(Kind::Service, &scene.ofn, "gateway", edit)
+        .await?;
+    scene
+        .entry("has its one port", |entry| {
+            entry["spec"]["ports"]
+                .as_array()
+                .is_some_and(|ports| ports.len() == 1 && ports[0]["port"] == 80)
+        })
+        .await?;
+    // And it still follows a change of the spec.
+    let mut listeners = scene.default_spec("contour")["gatewaySpec"]["listeners"].clone();
+    listeners[1]["port"] = json!(8080);
+    scene
+        .edit(json!({"spec": {"gatewaySpec": {"listeners": listeners}}}))
+        .await?;
+    scene
+        .entry("has the new port", |entry| {
+            entry["spec"]["ports"][1]["port"] == 8080
+        })
+        .await?;
+    Ok(())
+}
+
+async fn an_address_that_no_function_may_be_sent_to_is_left_out(scene: &Scene) -> Result<()> {
+    serve(scene).await?;
+    let addresses = json!([
+        {"type": "IPAddress", "value": "127.0.0.1"},
+        {"type": "IPAddress", "value": "169.254.169.254"},
+        {"type": "IPAddress", "value": "192.0.2.11"},
+    ]);
+    with_addresses(scene, addresses).await?;
+    let slice = scene
+        .cluster
+        .eventually(
+            Kind::EndpointSlice,
+            &scene.ofn,
+            "gateway-ipv4",
+            "exists",
+            |_| true,
+        )
+        .await?;
+    ensure!(
+        slice["endpoints"]
+            .as_array()
+            .is_some_and(|endpoints| endpoints.len() == 1),
+        "{slice:#}"
+    );
+    ensure!(
+        slice["endpoints"][0]["addresses"] == json!(["192.0.2.11"]),
+        "{slice:#}"
+    );
     Ok(())
 }

@@ -16,6 +16,8 @@ tests![
     a_move_while_the_host_was_down_is_made_up_for,
     a_move_from_a_created_gateway_to_an_existing_one_deletes_the_created_one,
     the_oldest_openfunction_gateway_is_served_and_the_next_one_takes_over,
+    one_that_stands_by_and_is_deleted_leaves_the_gateway_of_the_served_one_alone,
+    a_copy_of_a_created_gateway_is_not_deleted,
 ];
 
 fn defined(scene: &Scene, name: &str, class: &str) -> Value {
@@ -357,5 +359,81 @@ async fn the_oldest_openfunction_gateway_is_served_and_the_next_one_takes_over(
         .has_listeners("other", &["platform", "second", "ofn-http-internal"])
         .await?;
     scene.has_listeners("contour", &["platform"]).await?;
+    Ok(())
+}
+
+async fn one_that_stands_by_and_is_deleted_leaves_the_gateway_of_the_served_one_alone(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    let all = ["platform", "ofn-http-internal", "ofn-http-external"];
+    let before = scene.has_listeners("contour", &all).await?;
+    // As the old controller left it; and somebody else's finalizer, which makes its end last.
+    let finalizers = ["networking.openfunction.io/finalizer", "example.com/other"];
+    let body = json!({
+        "metadata": {"finalizers": finalizers},
+        "spec": scene.default_spec("contour"),
+    });
+    scene
+        .cluster
+        .create(Kind::Ofn, &scene.ofn, "the-second", body)
+        .await?;
+    scene
+        .cluster
+        .delete(Kind::Ofn, &scene.ofn, "the-second")
+        .await?;
+    scene
+        .cluster
+        .eventually(Kind::Ofn, &scene.ofn, "the-second", "is let go", |object| {
+            object["metadata"]["finalizers"] == json!(["example.com/other"])
+        })
+        .await?;
+    let after = scene
+        .cluster
+        .must_get(Kind::Gateway, &scene.infra, "contour")
+        .await?;
+    ensure!(
+        after["metadata"]["generation"] == before["metadata"]["generation"],
+        "{after:#}"
+    );
+    let release = json!({"metadata": {"finalizers": null}});
+    scene
+        .cluster
+        .edit(Kind::Ofn, &scene.ofn, "the-second", release)
+        .await?;
+    Ok(())
+}
+
+async fn a_copy_of_a_created_gateway_is_not_deleted(scene: &Scene) -> Result<()> {
+    scene.class().await?;
+    scene.serve(defined(scene, "made", "contour")).await?;
+    let made = scene.has_listeners("made", &OURS).await?;
+    // As somebody makes it who exports the Gateway and renames it.
+    let copy = json!({
+        "metadata": {"annotations": made["metadata"]["annotations"]},
+        "spec": made["spec"],
+    });
+    scene
+        .cluster
+        .create(Kind::Gateway, &scene.infra, "copy", copy)
+        .await?;
+    let reference = json!({"name": "copy", "namespace": scene.infra});
+    scene
+        .edit(json!({"spec": {"gatewayDef": null, "gatewayRef": reference}}))
+        .await?;
+    scene.settle("copy").await?;
+    scene
+        .cluster
+        .delete(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    scene
+        .cluster
+        .must_get(Kind::Gateway, &scene.infra, "copy")
+        .await?;
     Ok(())
 }

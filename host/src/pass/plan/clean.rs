@@ -28,10 +28,16 @@ pub(super) fn past(world: &World, wish: &Wish, ready: bool, plan: &mut Plan) {
     }
 }
 
-/// Cleans all targets.
-pub(super) fn everything(world: &World, plan: &mut Plan) {
-    for name in world.targets.keys() {
-        clean(world, name, plan);
+/// Cleans all targets. Those of one that was never served, and may share them with the one that
+/// is, are only those that were created for it.
+pub(super) fn everything(world: &World, served: bool, plan: &mut Plan) {
+    for (name, live) in &world.targets {
+        let created = live
+            .as_ref()
+            .is_some_and(|live| is_created_for(live, &uid(&world.gateway)));
+        if served || created {
+            clean(world, name, plan);
+        }
     }
 }
 
@@ -63,10 +69,18 @@ fn clean(world: &World, name: &ObjectName, plan: &mut Plan) {
     let ours = live.ours();
     let is_ours = |listener: &&serde_json::Value| ours.contains(listener_name(listener));
     let others = live.listeners().len() - live.listeners().iter().filter(is_ours).count();
-    let created = is_created_for(live, &uid(&world.gateway));
+    // The mark alone can be copied to another Gateway, the uid cannot.
+    let created = is_created_for(live, &uid(&world.gateway))
+        && recorded_targets(&world.gateway).iter().any(|target| {
+            target.object_name() == *name
+                && target.created
+                && target.uid.as_deref() == Some(live.uid())
+        });
     let change = if created && others == 0 {
         Change::Delete {
             uid: live.uid().to_owned(),
+            // A listener that somebody puts in meanwhile must not go with it.
+            resource_version: live.metadata.resource_version.clone(),
         }
     } else {
         if created {

@@ -8,7 +8,7 @@ use kube::{Resource, ResourceExt};
 use ofn_contract::{Entry, EntryPort, EntryTarget, ObjectName};
 use serde_json::{Value, json};
 
-use super::Plan;
+use super::{Guarded, Plan};
 use crate::api;
 use crate::cluster::{Change, Kind, Write};
 use crate::kubernetes_gateway::is_subset;
@@ -21,12 +21,12 @@ use crate::pass::world::{World, is_owned_by, name_of};
 /// The slices first, then the Service, then the slices that it needs no more: at no time does the
 /// Service stand for addresses that nobody has.
 pub(super) fn next(world: &World, wish: &Wish, plan: &mut Plan) {
-    // Nothing is known: what was known before stays.
-    let Some(entry) = &wish.entry else { return };
     if let Some(problem) = foreign(world) {
         plan.problems.push(problem);
         return;
     }
+    // Nothing is known: what was known before stays.
+    let Some(entry) = &wish.entry else { return };
     let slices = slices(world, entry);
     let service = service(world, wish, entry);
     let wanted: Vec<Write> = slices
@@ -44,6 +44,17 @@ pub(super) fn next(world: &World, wish: &Wish, plan: &mut Plan) {
         return;
     }
     let there = world.entry.as_ref().map(|there| json!(there));
+    if let Some(change) = there
+        .as_ref()
+        .and_then(|there| without_odd_ports(&service, there))
+    {
+        plan.writes.push(Write {
+            kind: Kind::Service,
+            name: in_namespace(world, names::ENTRY_SERVICE),
+            change,
+        });
+        return;
+    }
     if there.is_none_or(|there| !is_current(&service, &there)) {
         plan.writes
             .push(apply(Kind::Service, world, names::ENTRY_SERVICE, &service));
@@ -56,7 +67,10 @@ pub(super) fn next(world: &World, wish: &Wish, plan: &mut Plan) {
             plan.writes.push(Write {
                 kind: Kind::EndpointSlice,
                 name: in_namespace(world, name),
-                change: Change::Delete { uid },
+                change: Change::Delete {
+                    uid,
+                    resource_version: there.resource_version(),
+                },
             });
         }
     }
@@ -83,7 +97,10 @@ pub(super) fn removed(world: &World, plan: &mut Plan) {
             plan.writes.push(Write {
                 kind,
                 name: in_namespace(world, name),
-                change: Change::Delete { uid: uid.clone() },
+                change: Change::Delete {
+                    uid: uid.clone(),
+                    resource_version: metadata.resource_version.clone(),
+                },
             });
         }
     }
@@ -130,6 +147,31 @@ fn is_current(wanted: &DynamicObject, there: &Value) -> bool {
         && ["spec", "addressType", "endpoints", "ports"]
             .iter()
             .all(|field| is_subset(&wanted[field], &there[field]))
+}
+
+/// Ports that somebody else put there (the old controller, or a person) stay in an apply, because
+/// the list is a map with owners; they are taken out before it.
+fn without_odd_ports(wanted: &DynamicObject, there: &Value) -> Option<Change> {
+    let key = |port: &Value| {
+        let protocol = port["protocol"].as_str().unwrap_or("TCP");
+        (port["port"].as_i64(), protocol.to_owned())
+    };
+    let list = |object: &Value| {
+        object["spec"]["ports"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
+    };
+    let wanted = list(&json!(wanted));
+    let there_ports = list(there);
+    let is_odd = |port: &Value| !wanted.iter().any(|wanted| key(wanted) == key(port));
+    there_ports.iter().any(is_odd).then(|| {
+        let mut patch = Guarded(Vec::new());
+        patch.test(&["metadata", "uid"], there["metadata"]["uid"].clone());
+        patch.test(&["spec", "ports"], json!(there_ports));
+        patch.replace(&["spec", "ports"], json!(wanted));
+        Change::Patch(patch.finish())
+    })
 }
 
 fn service(world: &World, wish: &Wish, entry: &Entry) -> DynamicObject {
@@ -205,6 +247,11 @@ fn object(world: &World, name: &str, labels: &[(&str, &str)], data: Value) -> Dy
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
             namespace: world.gateway.namespace(),
+            uid: if name == names::ENTRY_SERVICE {
+                world.entry.as_ref().and_then(ResourceExt::uid)
+            } else {
+                world.slices.get(name).and_then(ResourceExt::uid)
+            },
             labels: Some(labels.collect()),
             owner_references: api::Gateway::controller_owner_ref(&world.gateway, &())
                 .map(|owner| vec![owner]),

@@ -106,12 +106,19 @@ fn targets(world: &World, wish: &Wish) -> Vec<Target> {
     }
     for target in &mut targets {
         let name = target.object_name();
-        if let Some(live) = world.targets.get(&name).and_then(Option::as_ref) {
-            let created = is_created_for(live, &uid(gateway));
-            if created != target.created || target.uid.is_none() {
+        match world.targets.get(&name).and_then(Option::as_ref) {
+            // What comes under this name after it is another one.
+            None => {
+                target.created = false;
+                target.uid = None;
+            }
+            Some(live) => {
+                let same = target.uid == live.metadata.uid;
+                let defined = name == *present && wish.spec.target.class_name.is_some();
+                target.created =
+                    (target.created && same) || (defined && is_created_for(live, &uid(gateway)));
                 target.uid.clone_from(&live.metadata.uid);
             }
-            target.created = created;
         }
         target.left = match &target.left {
             _ if name == *present => None,
