@@ -1,10 +1,12 @@
 //! One pass: the whole way, once, for one OpenFunction Gateway.
 //!
 //! The steps are modules, in this order: [`observe`] (I/O), [`decide`] and [`vet`] (pure),
-//! [`plan`] (pure), [`apply`] (I/O), [`report`] (pure). A pass remembers nothing: all memory is in
+//! [`plan`] (pure), [`apply`] (I/O), [`report`] (pure); [`carry_out`] repeats the two before the last
+//! until nothing is left to do. A pass remembers nothing: all memory is in
 //! the cluster's objects. `run` and `render` make the same passes, on different clusters.
 
 pub mod apply;
+pub mod carry_out;
 pub mod decide;
 pub mod observe;
 pub mod plan;
@@ -17,15 +19,14 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use ofn_contract::{EffectiveSpec, ObjectName};
 
+use self::carry_out::carry_out;
 use self::decide::Failure;
 use self::observe::Interest;
 use self::plan::Intent;
 use self::report::{Notice, Problem};
-use self::vet::Wish;
 use self::world::{World, recorded_targets};
 use crate::api::{self, GatewayStatus};
 use crate::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError};
-use crate::kubernetes_gateway::{KubernetesGateway, listener_name, listener_to_contract};
 use crate::names::reason;
 use crate::policies::Policies;
 use crate::sandbox::PolicyComponent;
@@ -40,7 +41,7 @@ pub enum Error {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// There was always something left to write: somebody undoes it, or it has no effect.
-    #[error("{MOST_ROUNDS} rounds of writes, and still not done: the last was to {0}")]
+    #[error("too many rounds of writes, and still not done: the last was to {0}")]
     Endless(String),
 }
 
@@ -59,11 +60,6 @@ pub struct Outcome {
 
 /// How often a pass begins again because an object changed under it.
 const MOST_ATTEMPTS: usize = 5;
-/// When a refused write is tried again although nothing changed.
-const REFUSED_AGAIN: SignedDuration = SignedDuration::from_secs(30);
-/// More rounds than any plan has.
-const MOST_ROUNDS: usize = 16;
-
 /// Makes a pass for the OpenFunction Gateway with this name, which is the one that is served.
 /// `interested` is told what must cause the next pass.
 pub async fn pass<C: Cluster>(
@@ -97,9 +93,9 @@ pub async fn stand_by<C: Cluster>(
         Some(Err(unreadable)) => unreadable.as_far_as_known(),
     };
     if gateway.metadata.deletion_timestamp.is_some() {
-        let world = observe::world(cluster, gateway, None, &mut |_| ()).await?;
+        let mut world = observe::world(cluster, gateway, None, &mut |_| ()).await?;
         let intent = Intent::Delete { served: false };
-        carry_out(cluster, &mut Pass::new(world), &intent).await?;
+        carry_out(cluster, &mut world, &intent).await?;
         return Ok(());
     }
     let status = report::not_served(served, gateway.metadata.generation);
@@ -121,9 +117,9 @@ async fn try_pass<C: Cluster>(
         Some(Err(unreadable)) => unreadable.as_far_as_known(),
     };
     if gateway.metadata.deletion_timestamp.is_some() {
-        let world = observe::world(cluster, gateway, None, interested).await?;
+        let mut world = observe::world(cluster, gateway, None, interested).await?;
         let intent = Intent::Delete { served: true };
-        return carry_out(cluster, &mut Pass::new(world), &intent).await;
+        return carry_out(cluster, &mut world, &intent).await;
     }
     let before = gateway.status.clone();
     let mut pass = serve(cluster, policies, gateway, interested).await?;
@@ -272,7 +268,7 @@ async fn serve<C: Cluster>(
         ready,
     };
     let problems = std::mem::take(&mut pass.outcome.problems);
-    let mut outcome = carry_out(cluster, &mut pass, &intent).await?;
+    let mut outcome = carry_out(cluster, &mut pass.world, &intent).await?;
     outcome.problems.splice(0..0, problems);
     pass.outcome = outcome;
     Ok(pass)
@@ -309,141 +305,6 @@ fn answered<T>(
         Err(problem) => outcome.problems.push(problem),
     }
     None
-}
-
-/// Plans and applies until nothing is left to do.
-async fn carry_out<C: Cluster>(
-    cluster: &C,
-    pass: &mut Pass,
-    intent: &Intent,
-) -> Result<Outcome, Error> {
-    let mut intent = intent.clone();
-    let mut outcome = Outcome::default();
-    let mut rejected: Vec<Problem> = Vec::new();
-    let mut last = String::new();
-    let mut rounds = 0;
-    // A round that only left out a listener does not count: there are at most 64 of them.
-    while rounds < MOST_ROUNDS + rejected.len() {
-        rounds += 1;
-        let plan = plan::next(&pass.world, &intent);
-        outcome.again = plan.again;
-        if plan.writes.is_empty() {
-            outcome.problems = [rejected, plan.problems].concat();
-            return Ok(outcome);
-        }
-        let refused = apply::apply(cluster, &plan.writes, &mut pass.world).await?;
-        if refused.is_empty() {
-            outcome.notices.extend(plan.notices);
-        }
-        for error in refused {
-            let Intent::Serve { wish, .. } = &mut intent else {
-                give_up_target(&error, &plan.writes, &mut pass.world, &mut outcome)?;
-                continue;
-            };
-            let found = reject_listeners(wish, &error, &plan.order, &pass.world);
-            if found.is_empty() {
-                // Nothing to leave out: what can be done is done.
-                rejected.push(Problem::general(
-                    reason::CREATION_FAILURE,
-                    error.to_string(),
-                ));
-                outcome.problems = [rejected, plan.problems].concat();
-                // What forbids it may go without a change of any object that is watched.
-                outcome.again = Some(REFUSED_AGAIN);
-                return Ok(outcome);
-            }
-            rejected.extend(found);
-        }
-        last = plan
-            .writes
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ");
-    }
-    Err(Error::Endless(last))
-}
-
-/// A Kubernetes Gateway that cannot be cleaned does not hold up a deletion: what stays is told.
-fn give_up_target(
-    error: &WriteError,
-    writes: &[Write],
-    world: &mut World,
-    outcome: &mut Outcome,
-) -> Result<(), Error> {
-    let refused = |write: &&Write| {
-        write.kind == Kind::KubernetesGateway
-            && matches!(error, WriteError::Refused { write: refused, .. } if *refused == write.to_string())
-    };
-    match writes.iter().find(refused) {
-        Some(write) => {
-            world.targets.remove(&write.name);
-            outcome.notices.push(Notice::new(
-                reason::LISTENER_LEFT,
-                format!("what is ours in Gateway {} stays: {error}", write.name),
-            ));
-            Ok(())
-        }
-        None => Err(Error::Endless(error.to_string())),
-    }
-}
-
-/// Takes the listeners that the API server objects to out of the wish. Where the Kubernetes
-/// Gateway has a version of one that it took before, that one stays.
-fn reject_listeners(
-    wish: &mut Wish,
-    error: &WriteError,
-    order: &[String],
-    world: &World,
-) -> Vec<Problem> {
-    let WriteError::Refused {
-        message, fields, ..
-    } = error
-    else {
-        return Vec::new();
-    };
-    let mut problems = Vec::new();
-    for field in fields {
-        let index = field
-            .strip_prefix("spec.listeners[")
-            .and_then(|rest| rest.split_once(']'))
-            .and_then(|(index, _)| index.parse::<usize>().ok());
-        let Some(name) = index.and_then(|index| order.get(index)) else {
-            continue;
-        };
-        let Some(at) = wish
-            .listeners
-            .iter()
-            .position(|listener| listener.name == *name)
-        else {
-            continue;
-        };
-        let rejected = wish.listeners.remove(at);
-        let recorded = world.target(&wish.spec).map(KubernetesGateway::recorded);
-        let before = recorded
-            .iter()
-            .flatten()
-            .find(|listener| listener_name(listener) == name)
-            .map(listener_to_contract)
-            .filter(|before| *before != rejected);
-        if let Some(before) = before {
-            wish.listeners.insert(at, before);
-        }
-        let ours = wish
-            .spec
-            .listeners
-            .iter()
-            .position(|listener| listener.name == *name);
-        problems.push(Problem::listener(
-            name,
-            reason::LISTENER_REJECTED,
-            format!(
-                "spec.gatewaySpec.listeners[{}]: the API server does not take it: {message}",
-                ours.unwrap_or_default()
-            ),
-        ));
-    }
-    problems
 }
 
 async fn report_unreadable<C: Cluster>(

@@ -1,0 +1,152 @@
+//! Steps four and five together: planning and applying until nothing is left to do.
+
+use jiff::SignedDuration;
+
+use super::plan::{self, Intent};
+use super::report::{Notice, Problem};
+use super::vet::Wish;
+use super::world::World;
+use super::{Error, Outcome, apply};
+use crate::cluster::{Cluster, Kind, Write, WriteError};
+use crate::kubernetes_gateway::{KubernetesGateway, listener_name, listener_to_contract};
+use crate::names::reason;
+
+/// When a refused write is tried again although nothing changed.
+const REFUSED_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+/// More rounds than any plan has.
+const MOST_ROUNDS: usize = 16;
+
+/// Plans and applies until nothing is left to do.
+pub async fn carry_out<C: Cluster>(
+    cluster: &C,
+    world: &mut World,
+    intent: &Intent,
+) -> Result<Outcome, Error> {
+    let mut intent = intent.clone();
+    let mut outcome = Outcome::default();
+    let mut rejected: Vec<Problem> = Vec::new();
+    let mut last = String::new();
+    let mut rounds = 0;
+    // A round that only left out a listener does not count: there are at most 64 of them.
+    while rounds < MOST_ROUNDS + rejected.len() {
+        rounds += 1;
+        let plan = plan::next(world, &intent);
+        outcome.again = plan.again;
+        if plan.writes.is_empty() {
+            outcome.problems = [rejected, plan.problems].concat();
+            return Ok(outcome);
+        }
+        let refused = apply::apply(cluster, &plan.writes, world).await?;
+        if refused.is_empty() {
+            outcome.notices.extend(plan.notices);
+        }
+        for error in refused {
+            let Intent::Serve { wish, .. } = &mut intent else {
+                give_up_target(error, &plan.writes, world, &mut outcome)?;
+                continue;
+            };
+            let found = reject_listeners(wish, &error, &plan.order, world);
+            if found.is_empty() {
+                // Nothing to leave out: what can be done is done.
+                rejected.push(Problem::general(
+                    reason::CREATION_FAILURE,
+                    error.to_string(),
+                ));
+                outcome.problems = [rejected, plan.problems].concat();
+                // What forbids it may go without a change of any object that is watched.
+                outcome.again = Some(REFUSED_AGAIN);
+                return Ok(outcome);
+            }
+            rejected.extend(found);
+        }
+        last = plan
+            .writes
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+    }
+    Err(Error::Endless(last))
+}
+
+/// A Kubernetes Gateway that cannot be cleaned does not hold up a deletion: what stays is told.
+fn give_up_target(
+    error: WriteError,
+    writes: &[Write],
+    world: &mut World,
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
+    let refused = |write: &&Write| {
+        write.kind == Kind::KubernetesGateway
+            && matches!(&error, WriteError::Refused { write: refused, .. } if *refused == write.to_string())
+    };
+    match writes.iter().find(refused) {
+        Some(write) => {
+            world.targets.remove(&write.name);
+            outcome.notices.push(Notice::new(
+                reason::LISTENER_LEFT,
+                format!("what is ours in Gateway {} stays: {error}", write.name),
+            ));
+            Ok(())
+        }
+        None => Err(Error::Write(error)),
+    }
+}
+
+/// Takes the listeners that the API server objects to out of the wish. Where the Kubernetes
+/// Gateway has a version of one that it took before, that one stays.
+fn reject_listeners(
+    wish: &mut Wish,
+    error: &WriteError,
+    order: &[String],
+    world: &World,
+) -> Vec<Problem> {
+    let WriteError::Refused {
+        message, fields, ..
+    } = error
+    else {
+        return Vec::new();
+    };
+    let mut problems = Vec::new();
+    for field in fields {
+        let index = field
+            .strip_prefix("spec.listeners[")
+            .and_then(|rest| rest.split_once(']'))
+            .and_then(|(index, _)| index.parse::<usize>().ok());
+        let Some(name) = index.and_then(|index| order.get(index)) else {
+            continue;
+        };
+        let Some(at) = wish
+            .listeners
+            .iter()
+            .position(|listener| listener.name == *name)
+        else {
+            continue;
+        };
+        let rejected = wish.listeners.remove(at);
+        let recorded = world.target(&wish.spec).map(KubernetesGateway::recorded);
+        let before = recorded
+            .iter()
+            .flatten()
+            .find(|listener| listener_name(listener) == name)
+            .map(listener_to_contract)
+            .filter(|before| *before != rejected);
+        if let Some(before) = before {
+            wish.listeners.insert(at, before);
+        }
+        let ours = wish
+            .spec
+            .listeners
+            .iter()
+            .position(|listener| listener.name == *name);
+        problems.push(Problem::listener(
+            name,
+            reason::LISTENER_REJECTED,
+            format!(
+                "spec.gatewaySpec.listeners[{}]: the API server does not take it: {message}",
+                ours.unwrap_or_default()
+            ),
+        ));
+    }
+    problems
+}
