@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{DynamicObject, TypeMeta};
 use kube::core::ApiResource;
+use kube::{Resource, ResourceExt};
 use ofn_contract::{ObjectName, ServiceQuery};
 use serde_json::Value;
 
@@ -180,4 +181,12 @@ pub trait Cluster: Sync {
         &self,
         write: &Write,
     ) -> impl Future<Output = Result<Option<DynamicObject>, WriteError>> + Send;
+}
+
+/// Namespace and name of an object.
+pub fn name_of<K: Resource>(object: &K) -> ObjectName {
+    ObjectName {
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+    }
 }

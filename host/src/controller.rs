@@ -23,8 +23,8 @@ use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
 use ofn_contract::{KeyValue, ObjectName, ServiceQuery};
 
-use crate::cluster::live::{Live, gateway_api_version, name_of};
-use crate::cluster::{Cluster, Kind};
+use crate::cluster::live::{Live, gateway_api_version};
+use crate::cluster::{Cluster, Kind, name_of};
 use crate::pass::observe::{Interest, SLICES};
 use crate::pass::report::Problem;
 use crate::pass::{self, Outcome};
@@ -114,7 +114,7 @@ pub async fn run(
             },
         )
         .watches_with(targets, target_resource, page.clone(), move |target| {
-            let name = name_of_dynamic(&target);
+            let name = name_of(&target);
             by_target(&|_, interest| interest.targets.contains(&name))
         })
         .watches_with(classes, class_resource, page.clone(), move |class| {
@@ -339,13 +339,6 @@ impl Context {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn name_of_dynamic(object: &PartialObjectMeta<DynamicObject>) -> ObjectName {
-    ObjectName {
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-    }
 }
 
 fn is_entry(service: &Service, gateway: &ObjectName) -> bool {

@@ -11,9 +11,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::PoliciesFolder;
-use crate::cluster::Kind;
-use crate::cluster::live::name_of;
 use crate::cluster::offline::{Offline, UID};
+use crate::cluster::{Kind, name_of};
 use crate::pass;
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
 };
 use kube::core::{ApiResource, Status};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, Resource};
 use ofn_contract::{KeyValue, ObjectName, ServiceQuery};
 use serde_json::json;
 
@@ -239,12 +239,4 @@ pub async fn gateway_api_version(client: &Client) -> kube::Result<Option<String>
         }
     }
     Ok(None)
-}
-
-/// Namespace and name of an object.
-pub fn name_of<K: Resource>(object: &K) -> ObjectName {
-    ObjectName {
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-    }
 }

@@ -9,8 +9,7 @@ use kube::api::DynamicObject;
 use ofn_contract::{ObjectName, ServiceQuery};
 use serde_json::{Value, json};
 
-use super::live::name_of;
-use super::{Change, Cluster, Kind, ReadError, Write, WriteError};
+use super::{Change, Cluster, Kind, ReadError, Write, WriteError, name_of};
 
 /// A handful of objects. It does what the API server does with generations, uids and patches, and
 /// nothing else: no validation, no defaults.

@@ -11,8 +11,8 @@ use kube::{Resource, ResourceExt};
 use ofn_contract::{EffectiveSpec, ObjectName, ServiceQuery};
 use serde::de::DeserializeOwned;
 
-use super::world::{World, name_of, recorded_targets, target_of};
-use crate::cluster::{Cluster, Kind, ReadError};
+use super::world::{World, recorded_targets, target_of};
+use crate::cluster::{Cluster, Kind, ReadError, name_of};
 use crate::kubernetes_gateway::{GatewayClass, KubernetesGateway};
 use crate::{api, names};
 

@@ -11,6 +11,7 @@ use ofn_contract as contract;
 use ofn_contract::{KeyValue, ObjectName};
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::name_of;
 use crate::kubernetes_gateway::{GatewayClass, KubernetesGateway, pairs};
 use crate::{api, names};
 
@@ -61,14 +62,6 @@ impl Target {
             namespace: self.namespace.clone(),
             name: self.name.clone(),
         }
-    }
-}
-
-/// Namespace and name of an OpenFunction Gateway.
-pub fn name_of(gateway: &api::Gateway) -> ObjectName {
-    ObjectName {
-        namespace: gateway.namespace().unwrap_or_default(),
-        name: gateway.name_any(),
     }
 }
 
@@ -187,10 +180,7 @@ impl World {
 fn service_to_contract(service: &Service) -> contract::Service {
     let spec = service.spec.clone().unwrap_or_default();
     contract::Service {
-        name: ObjectName {
-            namespace: service.namespace().unwrap_or_default(),
-            name: service.name_any(),
-        },
+        name: name_of(service),
         labels: pairs(service.metadata.labels.as_ref()),
         annotations: pairs(service.metadata.annotations.as_ref()),
         type_: spec.type_.unwrap_or_else(|| "ClusterIP".to_owned()),

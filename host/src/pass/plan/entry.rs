@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::{Guarded, Plan};
 use crate::api;
-use crate::cluster::{Change, Kind, Write};
+use crate::cluster::{Change, Kind, Write, name_of};
 use crate::kubernetes_gateway::is_subset;
 use crate::names::{self, reason};
 use crate::pass::observe::SLICES;
 use crate::pass::report::Problem;
 use crate::pass::vet::Wish;
-use crate::pass::world::{World, is_owned_by, name_of};
+use crate::pass::world::{World, is_owned_by};
 
 /// The slices first, then the Service, then the slices that it needs no more: at no time does the
 /// Service stand for addresses that nobody has.

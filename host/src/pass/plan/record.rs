@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::clean::is_created_for;
 use super::{Guarded, uid};
-use crate::cluster::{Change, Kind, Write};
+use crate::cluster::{Change, Kind, Write, name_of};
 use crate::kubernetes_gateway::applier_of;
 use crate::pass::vet::Wish;
-use crate::pass::world::{Target, World, last_applied, name_of, recorded_targets};
+use crate::pass::world::{Target, World, last_applied, recorded_targets};
 use crate::{api, names};
 
 /// One write with all that must stand there before anything else is touched.
