@@ -18,7 +18,8 @@ build: policies
 ## demo: the main job on a real API server; DEMO_ONCE=1 ends by itself, DEMO_CLUSTER=current uses
 ## the cluster of KUBECONFIG
 demo: build assets
-	$(CARGO) run --locked --quiet --release -p ofn-tests --bin demo
+	$(CARGO) build --locked --release -p ofn-tests --bin demo
+	$(TARGET)/release/demo
 
 ## test: all tests
 test: build assets
@@ -31,7 +32,8 @@ soak: build
 
 ## bench: what is measured beside the budgets
 bench: build assets
-	$(CARGO) run --locked --quiet --release -p ofn-tests --bin bench
+	$(CARGO) build --locked --release -p ofn-tests --bin bench
+	$(TARGET)/release/bench
 
 ## lint: form, lints, documentation, licences and sources of dependencies. Advisories need a
 ## database from the internet, so they are not checked here: `cargo deny check advisories`.

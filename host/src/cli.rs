@@ -34,8 +34,8 @@ enum Command {
 /// Where the components are. For every command that decides.
 #[derive(Debug, Args)]
 struct PoliciesFolder {
-    /// Folder of the policy components, *.wasm [default: the folder policies beside this program,
-    /// else /policies]
+    /// Folder of the policy components, *.wasm [default: policies beside this program or one folder
+    /// up, else /policies]
     #[arg(long = "policies", env = "OFN_GATEWAY_POLICIES", value_name = "DIR")]
     folder: Option<PathBuf>,
 }

@@ -294,7 +294,7 @@ fn check(gateway: &Value, entry: &Value, ofn: &Value) -> Result<()> {
         "the entry points at Envoy",
         entry["spec"]["externalName"] == "envoy.projectcontour.svc.cluster.local",
     )?;
-    fact("the status is the document's", {
+    fact("the status is as OpenFunction's documentation has it", {
         let conditions = &ofn["status"]["conditions"];
         *conditions
             == json!([

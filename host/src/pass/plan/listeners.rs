@@ -150,7 +150,7 @@ fn whose(live: Option<(&KubernetesGateway, &BTreeSet<String>)>, listener: &Value
 
 fn clash(listener: &Value, other: &Value) -> String {
     if listener_name(listener) == listener_name(other) {
-        return "has this name and is not ours: rename one of them".to_owned();
+        return "has this name and is not ours: rename that one".to_owned();
     }
     let (port, protocol, hostname) = listener_key(listener);
     format!(
