@@ -1,7 +1,7 @@
 //! One pass: the whole way, once, for one OpenFunction Gateway.
 //!
 //! The steps are modules, in this order: [`observe`] (I/O), [`decide`] and [`vet`] (pure),
-//! [`plan`] (pure), [`apply`] (I/O), [`report`] (pure); [`carry_out`] repeats the two before the last
+//! [`plan`] (pure), [`apply`] (I/O), [`report`] (pure); [`mod@carry_out`] repeats the two before it
 //! until nothing is left to do. A pass remembers nothing: all memory is in
 //! the cluster's objects. `run` and `render` make the same passes, on different clusters.
 
