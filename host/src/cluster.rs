@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 
 use gateway_api::{gatewayclasses, gateways};
+use jiff::Timestamp;
 use json_patch::Patch;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -163,6 +164,9 @@ pub enum WriteError {
 
 /// Where objects are.
 pub trait Cluster: Sync {
+    /// The time, as far as decisions rest on it.
+    fn now(&self) -> Timestamp;
+
     /// The object, if it exists. Its kind may be unknown to the cluster: then it does not exist.
     fn get(
         &self,

@@ -159,9 +159,15 @@ const KINDS: [Kind; 5] = [
 /// Without what only a cluster can give. Owner references keep the stand-in.
 fn tidy(mut object: Value) -> Value {
     if let Some(metadata) = object["metadata"].as_object_mut() {
-        if metadata.get("uid").is_none_or(|uid| uid == UID) {
+        if metadata
+            .get("uid")
+            .and_then(Value::as_str)
+            .is_none_or(|uid| uid.starts_with(UID))
+        {
             metadata.remove("uid");
         }
+        // Of no meaning beside an object that was made here.
+        metadata.remove("resourceVersion");
         metadata.remove("managedFields");
     }
     object

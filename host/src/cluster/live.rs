@@ -2,6 +2,7 @@
 //! than the event that caused it.
 
 use gateway_api::gateways;
+use jiff::Timestamp;
 use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
 };
@@ -49,6 +50,10 @@ impl Live {
 }
 
 impl Cluster for Live {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
     async fn get(&self, kind: Kind, name: &ObjectName) -> Result<Option<DynamicObject>, ReadError> {
         self.api(kind, &name.namespace)
             .get_opt(&name.name)

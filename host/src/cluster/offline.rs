@@ -1,8 +1,9 @@
 //! Given objects that are written to like a cluster, without one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use json_patch::{Patch, PatchOperation};
 use kube::ResourceExt;
 use kube::api::DynamicObject;
@@ -11,26 +12,47 @@ use serde_json::{Value, json};
 
 use super::{Change, Cluster, Kind, ReadError, Write, WriteError, name_of};
 
-/// A handful of objects. It does what the API server does with generations, uids and patches, and
-/// nothing else: no validation, no defaults.
+/// A handful of objects, for one who writes.
 #[derive(Default)]
 pub struct Offline {
     objects: Mutex<Objects>,
+    written: Mutex<BTreeSet<(Kind, ObjectName)>>,
 }
 
-#[derive(Default)]
-struct Objects {
-    by_name: BTreeMap<(Kind, ObjectName), Value>,
-    written: BTreeSet<(Kind, ObjectName)>,
+/// A model of the API server: what it does with uids, generations, resource versions, patches and
+/// deletions, and nothing else: no validation, no defaults, no owners of fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Objects {
+    by_name: BTreeMap<(Kind, ObjectName), Arc<Value>>,
+    /// How many were made: no two have the same uid.
+    made: u32,
 }
 
-/// Stands for a uid that only a cluster can give.
+/// Stands for a uid that only a cluster can give; so does any that begins with it.
 pub const UID: &str = "offline";
 
 impl Offline {
     /// Adds an object. One without a generation gets one, an OpenFunction Gateway a uid too.
     pub fn insert(&self, kind: Kind, object: &DynamicObject) {
-        let mut objects = self.lock();
+        lock(&self.objects).insert(kind, object);
+    }
+
+    /// The OpenFunction Gateways and all objects that were written, by kind and name, as they are
+    /// now.
+    pub fn results(&self) -> Vec<Value> {
+        let written = lock(&self.written);
+        lock(&self.objects)
+            .by_name
+            .iter()
+            .filter(|(key, _)| key.0 == Kind::Gateway || written.contains(key))
+            .map(|(_, value)| Value::clone(value))
+            .collect()
+    }
+}
+
+impl Objects {
+    /// Adds an object. One without a generation gets one, an OpenFunction Gateway a uid too.
+    pub fn insert(&mut self, kind: Kind, object: &DynamicObject) {
         let mut value = json!(object);
         if kind == Kind::Gateway && value["metadata"]["uid"].is_null() {
             value["metadata"]["uid"] = UID.into();
@@ -42,45 +64,20 @@ impl Offline {
         if kind == Kind::GatewayClass {
             name.namespace.clear();
         }
-        objects.by_name.insert((kind, name), value);
+        self.by_name.insert((kind, name), Arc::new(value));
     }
 
-    /// The OpenFunction Gateways and all objects that were written, by kind and name, as they are
-    /// now.
-    pub fn results(&self) -> Vec<Value> {
-        let objects = self.lock();
-        objects
-            .by_name
-            .iter()
-            .filter(|(key, _)| key.0 == Kind::Gateway || objects.written.contains(key))
-            .map(|(_, value)| value.clone())
-            .collect()
+    /// The object, if it exists.
+    pub fn get(&self, kind: Kind, name: &ObjectName) -> Option<&Arc<Value>> {
+        self.by_name.get(&(kind, name.clone()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Objects> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Cluster for Offline {
-    async fn get(&self, kind: Kind, name: &ObjectName) -> Result<Option<DynamicObject>, ReadError> {
-        let found = self.lock().by_name.get(&(kind, name.clone())).cloned();
-        found
-            .map(|value| parse(value, &format!("{kind} {name}")))
-            .transpose()
-    }
-
-    async fn services(&self, query: &ServiceQuery) -> Result<Vec<DynamicObject>, ReadError> {
-        let services: Vec<Value> = self
-            .lock()
-            .by_name
+    /// The Services that a query means.
+    pub fn services(&self, query: &ServiceQuery) -> Result<Vec<DynamicObject>, ReadError> {
+        self.by_name
             .iter()
             .filter(|((kind, _), _)| *kind == Kind::Service)
-            .map(|(_, value)| value.clone())
-            .collect();
-        services
-            .into_iter()
-            .map(|value| parse(value, "Service"))
+            .map(|(_, value)| parse(Value::clone(value), "Service"))
             .filter(|service| {
                 service
                     .as_ref()
@@ -89,23 +86,37 @@ impl Cluster for Offline {
             .collect()
     }
 
-    async fn write(&self, write: &Write) -> Result<Option<DynamicObject>, WriteError> {
-        let mut objects = self.lock();
+    /// Writes. Answers the object as it is afterwards; none if it is gone.
+    pub fn write(&mut self, write: &Write) -> Result<Option<Arc<Value>>, WriteError> {
         let key = (write.kind, write.name.clone());
         let stale = |message: &str| WriteError::Stale {
             write: write.to_string(),
             message: message.to_owned(),
         };
-        let before = objects.by_name.get(&key).cloned();
-        let mut value = match (&write.change, before.clone()) {
+        let is_other = |there: &Value, metadata: &str, wanted: Option<&str>| {
+            wanted.is_some_and(|wanted| there["metadata"][metadata] != *wanted)
+        };
+        let before = self.by_name.get(&key).cloned();
+        let there = before.as_deref().cloned();
+        let after = match (&write.change, there) {
             (Change::Create(_), Some(_)) => return Err(stale("it exists")),
-            (Change::Patch(_) | Change::Status(_), None) => return Err(stale("it does not exist")),
-            (Change::Delete { uid, .. }, before) => {
-                if before.is_some_and(|before| before["metadata"]["uid"] != json!(uid)) {
+            (Change::Patch(_) | Change::Status(_) | Change::Delete { .. }, None) => {
+                return Err(stale("it does not exist"));
+            }
+            (
+                Change::Delete {
+                    uid,
+                    resource_version,
+                },
+                Some(mut there),
+            ) => {
+                if is_other(&there, "uid", Some(uid))
+                    || is_other(&there, "resourceVersion", resource_version.as_deref())
+                {
                     return Err(stale("it is another one"));
                 }
-                objects.by_name.remove(&key);
-                return Ok(None);
+                there["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+                there
             }
             (Change::Patch(patch), Some(mut value)) => {
                 apply_patch(&mut value, patch).map_err(|message| stale(&message))?;
@@ -115,28 +126,118 @@ impl Cluster for Offline {
                 json_patch::merge(&mut value, &json!({"status": status}));
                 value
             }
-            (Change::Create(object), None) => typed(write.kind, object),
+            (Change::Create(object), None) => self.made(typed(write.kind, object)),
             (Change::Apply(object), before) => {
-                let mut value = before.unwrap_or_else(|| json!({}));
+                let applied = typed(write.kind, object);
+                let mut value = match before {
+                    Some(there) if is_other(&there, "uid", object.metadata.uid.as_deref()) => {
+                        return Err(stale("it is another one"));
+                    }
+                    Some(there) => there,
+                    None => self.made(json!({})),
+                };
                 // All of it is ours: what is not applied any more goes.
                 if let Some(value) = value.as_object_mut() {
                     value.remove("spec");
                 }
-                json_patch::merge(&mut value, &typed(write.kind, object));
+                json_patch::merge(&mut value, &applied);
                 value
             }
         };
-        let generation = before.as_ref().map_or(1, |before| {
-            let generation = before["metadata"]["generation"].as_i64().unwrap_or(1);
-            generation + i64::from(before.get("spec") != value.get("spec"))
-        });
-        value["metadata"]["generation"] = generation.into();
-        objects.by_name.insert(key.clone(), value.clone());
-        objects.written.insert(key);
-        parse(value, &write.to_string())
-            .map(Some)
-            .map_err(|error| stale(&error.to_string()))
+        Ok(self.put(key, before.as_deref(), after))
     }
+
+    /// Changes an object, as somebody else does; nothing if it does not exist.
+    pub fn change(&mut self, kind: Kind, name: &ObjectName, change: impl FnOnce(&mut Value)) {
+        let key = (kind, name.clone());
+        if let Some(before) = self.by_name.get(&key).cloned() {
+            let mut after = Value::clone(&before);
+            change(&mut after);
+            self.put(key, Some(&before), after);
+        }
+    }
+
+    /// Begins to delete an object, as somebody else does.
+    pub fn delete(&mut self, kind: Kind, name: &ObjectName) {
+        self.change(kind, name, |object| {
+            object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        });
+    }
+
+    fn made(&mut self, mut object: Value) -> Value {
+        self.made += 1;
+        object["metadata"]["uid"] = format!("{UID}-{}", self.made).into();
+        object
+    }
+
+    fn put(
+        &mut self,
+        key: (Kind, ObjectName),
+        before: Option<&Value>,
+        mut after: Value,
+    ) -> Option<Arc<Value>> {
+        let number = |object: Option<&Value>, field: &str| {
+            let value = object.map_or(&Value::Null, |object| &object["metadata"][field]);
+            value
+                .as_str()
+                .and_then(|text| text.parse().ok())
+                .or_else(|| value.as_i64())
+                .unwrap_or_default()
+        };
+        if before == Some(&after) {
+            return self.by_name.get(&key).cloned();
+        }
+        let changed =
+            |field: &str| before.is_none_or(|before| before.pointer(field) != after.pointer(field));
+        let counts = changed("/spec") || changed("/metadata/deletionTimestamp");
+        after["metadata"]["generation"] = (number(before, "generation") + i64::from(counts)).into();
+        after["metadata"]["resourceVersion"] =
+            (number(before, "resourceVersion") + 1).to_string().into();
+        let metadata = &after["metadata"];
+        let held = metadata["finalizers"]
+            .as_array()
+            .is_some_and(|finalizers| !finalizers.is_empty());
+        if metadata["deletionTimestamp"].is_string() && !held {
+            self.by_name.remove(&key);
+            return None;
+        }
+        let after = Arc::new(after);
+        self.by_name.insert(key, Arc::clone(&after));
+        Some(after)
+    }
+}
+
+impl Cluster for Offline {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn get(&self, kind: Kind, name: &ObjectName) -> Result<Option<DynamicObject>, ReadError> {
+        let found = lock(&self.objects).get(kind, name).cloned();
+        found
+            .map(|value| parse(Value::clone(&value), &format!("{kind} {name}")))
+            .transpose()
+    }
+
+    async fn services(&self, query: &ServiceQuery) -> Result<Vec<DynamicObject>, ReadError> {
+        lock(&self.objects).services(query)
+    }
+
+    async fn write(&self, write: &Write) -> Result<Option<DynamicObject>, WriteError> {
+        let after = lock(&self.objects).write(write)?;
+        lock(&self.written).insert((write.kind, write.name.clone()));
+        after
+            .map(|value| parse(Value::clone(&value), &write.to_string()))
+            .transpose()
+            .map_err(|error| WriteError::Stale {
+                write: write.to_string(),
+                message: error.to_string(),
+            })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A new object, of the newest version.

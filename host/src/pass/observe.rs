@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use futures::future::{try_join, try_join_all};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::DynamicObject;
@@ -131,7 +130,7 @@ pub async fn world<C: Cluster>(
         }
     };
     Ok(World {
-        now: Timestamp::now(),
+        now: cluster.now(),
         gateway,
         targets,
         class: class.map(GatewayClass::from),

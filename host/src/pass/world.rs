@@ -47,7 +47,7 @@ pub struct Target {
     /// Its uid, if it existed when this was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
-    /// Whether we created it.
+    /// Whether we created it, or are about to.
     #[serde(default)]
     pub created: bool,
     /// When the OpenFunction Gateway left it for another one.

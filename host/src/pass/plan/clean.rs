@@ -8,7 +8,7 @@ use crate::kubernetes_gateway::{KubernetesGateway, listener_name};
 use crate::names::{self, reason};
 use crate::pass::report::Notice;
 use crate::pass::vet::Wish;
-use crate::pass::world::{World, recorded_targets};
+use crate::pass::world::{Target, World, recorded_targets};
 
 /// Cleans past targets once the present one is ready, or has had its time.
 pub(super) fn past(world: &World, wish: &Wish, ready: bool, plan: &mut Plan) {
@@ -59,6 +59,16 @@ pub(super) fn is_created_for(live: &KubernetesGateway, uid: &str) -> bool {
     !uid.is_empty() && live.annotation(names::CREATED_FOR_ANNOTATION) == Some(uid)
 }
 
+/// Whether a recorded target is a Gateway that we created. The mark alone can be copied to another
+/// one, the uid cannot; there is none yet where a pass ended right after the creation.
+pub(super) fn is_created_by_us(target: &Target, live: &KubernetesGateway, uid: &str) -> bool {
+    let same = match &target.uid {
+        None => true,
+        Some(recorded) => recorded == live.uid(),
+    };
+    target.created && same && is_created_for(live, uid)
+}
+
 fn clean(world: &World, name: &ObjectName, plan: &mut Plan) {
     if !is_dirty(world, name) {
         return;
@@ -69,13 +79,10 @@ fn clean(world: &World, name: &ObjectName, plan: &mut Plan) {
     let ours = live.ours();
     let is_ours = |listener: &&serde_json::Value| ours.contains(listener_name(listener));
     let others = live.listeners().len() - live.listeners().iter().filter(is_ours).count();
-    // The mark alone can be copied to another Gateway, the uid cannot.
-    let created = is_created_for(live, &uid(&world.gateway))
-        && recorded_targets(&world.gateway).iter().any(|target| {
-            target.object_name() == *name
-                && target.created
-                && target.uid.as_deref() == Some(live.uid())
-        });
+    let created = recorded_targets(&world.gateway)
+        .iter()
+        .filter(|target| target.object_name() == *name)
+        .any(|target| is_created_by_us(target, live, &uid(&world.gateway)));
     let change = if created && others == 0 {
         Change::Delete {
             uid: live.uid().to_owned(),

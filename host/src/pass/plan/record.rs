@@ -4,7 +4,7 @@
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use super::clean::is_created_for;
+use super::clean::{is_created_by_us, is_created_for};
 use super::{Guarded, uid};
 use crate::cluster::{Change, Kind, Write, name_of};
 use crate::kubernetes_gateway::applier_of;
@@ -106,17 +106,17 @@ fn targets(world: &World, wish: &Wish) -> Vec<Target> {
     }
     for target in &mut targets {
         let name = target.object_name();
+        let defined = name == *present && wish.spec.target.class_name.is_some();
         match world.targets.get(&name).and_then(Option::as_ref) {
-            // What comes under this name after it is another one.
+            // What comes under this name after it is another one. What we are about to create is
+            // recorded before: between the two writes this may be the last pass.
             None => {
-                target.created = false;
+                target.created = defined;
                 target.uid = None;
             }
             Some(live) => {
-                let same = target.uid == live.metadata.uid;
-                let defined = name == *present && wish.spec.target.class_name.is_some();
-                target.created =
-                    (target.created && same) || (defined && is_created_for(live, &uid(gateway)));
+                target.created = is_created_by_us(target, live, &uid(gateway))
+                    || (defined && is_created_for(live, &uid(gateway)));
                 target.uid.clone_from(&live.metadata.uid);
             }
         }

@@ -1,0 +1,158 @@
+//! Explores everything that can happen to a small cluster: every order of the reads and writes of
+//! the real passes, with the real component, and of what a user, other owners, an implementation,
+//! the clock and a crash do in between. The API server is a model of it, which `walks` compares
+//! with the real one.
+
+mod truth;
+mod world;
+
+use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};
+
+use crate::world::{Action, Edit, Fault, Foreign, State, World};
+
+impl Model for World {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![self.first()]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        actions.extend(World::actions(self, state));
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        self.after(state, action)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(
+                "no foreign listener is lost",
+                truth::no_foreign_listener_is_lost,
+            ),
+            Property::always("nobody fights", truth::nobody_fights),
+            Property::always("the wish comes true", truth::the_wish_comes_true),
+            Property::sometimes("a write is stale", |_, state: &State| state.was_stale),
+        ]
+    }
+}
+
+/// Explores the whole world, or up to the first thing that should never be. Answers the name of
+/// that and the way to it.
+fn explore(what: &str, world: World) -> Option<(&'static str, Vec<Action>)> {
+    let began = std::time::Instant::now();
+    let checker = world
+        .checker()
+        .threads(2)
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
+    println!(
+        "{what}: {} states, at most {} steps deep, {:.1} s",
+        checker.unique_state_count(),
+        checker.max_depth(),
+        began.elapsed().as_secs_f64(),
+    );
+    let found = checker.discoveries();
+    let failed =
+        checker
+            .model()
+            .properties()
+            .into_iter()
+            .find(|property| match property.expectation {
+                Expectation::Sometimes => false,
+                _ => found.contains_key(property.name),
+            });
+    failed.map(|property| {
+        let way = found.get(property.name).cloned();
+        let way = way.map(stateright::Path::into_actions);
+        (property.name, way.unwrap_or_default())
+    })
+}
+
+/// How often the user may change the wish; `MODEL_EDITS` makes it more.
+fn edits(least: u8) -> u8 {
+    let wanted = std::env::var("MODEL_EDITS").ok();
+    let wanted: Option<u8> = wanted.and_then(|text| text.parse().ok());
+    wanted.unwrap_or_default().max(least)
+}
+
+#[test]
+fn a_gateway_that_is_moved_and_deleted_ends_where_the_user_wants_it() {
+    let moves = &[
+        Edit::Ref("a"),
+        Edit::Ref("b"),
+        Edit::Def("made"),
+        Edit::Delete,
+    ];
+    let world = World {
+        most_crashes: 1,
+        ..World::new(moves, edits(2))
+    };
+    assert_eq!(explore("moves, and a crash", world), None);
+}
+
+#[test]
+fn changed_listeners_and_domains_come_to_rest_beside_other_writers() {
+    let changes = &[
+        Edit::Domain("b.ofn.io"),
+        Edit::Domain("ofn.io"),
+        Edit::Listeners(&["web"]),
+        Edit::Listeners(&["blue"]),
+    ];
+    let world = World {
+        foreign: &[
+            Foreign::Add("a"),
+            Foreign::ApplyOurName("a"),
+            Foreign::Wipe("a"),
+        ],
+        most_foreign: 1,
+        ..World::new(changes, edits(2))
+    };
+    assert_eq!(
+        explore("listeners and domains, and another writer", world),
+        None
+    );
+}
+
+#[test]
+fn other_writers_keep_theirs_when_a_gateway_is_moved_or_deleted() {
+    let world = World {
+        foreign: &[
+            Foreign::Add("a"),
+            Foreign::Add("made"),
+            Foreign::ApplyOurName("a"),
+            Foreign::Wipe("a"),
+        ],
+        most_foreign: 2,
+        ..World::new(&[Edit::Def("made"), Edit::Ref("a"), Edit::Delete], edits(1))
+    };
+    assert_eq!(explore("moves, and two writes of others", world), None);
+}
+
+#[test]
+fn without_the_tests_in_its_patches_a_foreign_listener_would_be_lost() {
+    let world = World {
+        foreign: &[Foreign::Add("a"), Foreign::Wipe("a")],
+        most_foreign: 2,
+        fault: Some(Fault::Unguarded),
+        ..World::new(&[Edit::Listeners(&["blue"]), Edit::Delete], 1)
+    };
+    let found = explore("a fault: unguarded", world);
+    assert_eq!(
+        found.map(|(what, _)| what),
+        Some("no foreign listener is lost")
+    );
+}
+
+#[test]
+fn without_an_ear_for_changes_during_a_pass_a_wish_would_not_come_true() {
+    let world = World {
+        fault: Some(Fault::Deaf),
+        ..World::new(&[Edit::Domain("b.ofn.io")], 1)
+    };
+    let found = explore("a fault: deaf", world);
+    assert_eq!(found.map(|(what, _)| what), Some("the wish comes true"));
+}

@@ -1,0 +1,147 @@
+//! What must hold in the world, said without the code that makes it so.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::PoisonError;
+
+use serde_json::Value;
+
+use crate::world::{Action, GATEWAYS, INJECTED, State, World, infra, list, listener};
+
+/// More writes than any change of the wish takes: they would be a fight.
+const MOST_WRITES: u8 = 16;
+
+/// Every listener of somebody else is as it was put there.
+pub fn no_foreign_listener_is_lost(_: &World, state: &State) -> bool {
+    state.theirs.iter().all(|(name, theirs)| {
+        let there = state
+            .gateway(name)
+            .map(|gateway| list(&gateway["spec"]["listeners"]));
+        theirs
+            .iter()
+            .all(|listener| there.iter().flatten().any(|other| other == listener))
+    })
+}
+
+/// The host comes to an end with its writes while nobody else does anything.
+pub fn nobody_fights(_: &World, state: &State) -> bool {
+    state.writes <= MOST_WRITES
+}
+
+/// When the user, the others and the host's end cease, the wish comes true and stays true,
+/// from here too.
+pub fn the_wish_comes_true(world: &World, state: &State) -> bool {
+    // It goes on from a pass under way as from one that has ended.
+    if state.pass.is_some() {
+        return true;
+    }
+    let mut hasher = DefaultHasher::new();
+    (&state.objects, &state.theirs, state.due, state.again).hash(&mut hasher);
+    let key = hasher.finish();
+    let lock = || world.settled.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = lock().get(&key) {
+        return *known;
+    }
+    let result = settle(world, state.clone()).and_then(|state| wished(&state));
+    if let Err(problem) = &result {
+        eprintln!("{problem}");
+    }
+    lock().insert(key, result.is_ok());
+    result.is_ok()
+}
+
+/// Lets the host and the implementations go on alone until nothing happens any more.
+fn settle(world: &World, mut state: State) -> Result<State, String> {
+    for _ in 0..400 {
+        let mut next = world.of_the_host(&state);
+        if next.is_empty() {
+            let vendors = GATEWAYS.map(Action::Vendor);
+            next = vendors
+                .into_iter()
+                .filter(|action| world.after(&state, *action).is_some())
+                .collect();
+        }
+        if next.is_empty() && state.again {
+            next.push(Action::Time);
+        }
+        match next.first().and_then(|action| world.after(&state, *action)) {
+            Some(after) => state = after,
+            None => return Ok(state),
+        }
+        if !nobody_fights(world, &state) {
+            return Err("it writes on and on".to_owned());
+        }
+    }
+    Err("it never comes to rest".to_owned())
+}
+
+/// Whether the world is as the user wishes it, with respect for the others.
+fn wished(state: &State) -> Result<(), String> {
+    let (target, ours) = match state.ofn() {
+        None => (None, Vec::new()),
+        Some(ofn) => {
+            let spec = &ofn["spec"];
+            let target = spec["gatewayRef"]["name"]
+                .as_str()
+                .or(spec["gatewayDef"]["name"].as_str());
+            let domain = format!("*.{}", spec["domain"].as_str().unwrap_or_default());
+            let mut ours: Vec<Value> = list(&spec["gatewaySpec"]["listeners"])
+                .iter()
+                .filter_map(|written| written["name"].as_str())
+                .filter(|name| *name != "ofn-http-internal")
+                .map(|name| listener(name, &domain, 80))
+                .collect();
+            ours.push(listener("ofn-http-internal", "*.cluster.local", 80));
+            (target.map(infra), ours)
+        }
+    };
+    for name in GATEWAYS.map(infra) {
+        let theirs = state.theirs.get(&name).cloned().unwrap_or_default();
+        let is_target = target.as_ref() == Some(&name);
+        let Some(gateway) = state.gateway(&name) else {
+            if is_target {
+                return Err(format!("{name} should have been created"));
+            }
+            continue;
+        };
+        if !is_target && theirs.is_empty() {
+            return Err(format!("{name} should have been deleted"));
+        }
+        let mut expected: Vec<Value> = theirs.clone();
+        for listener in ours.iter().filter(|_| is_target) {
+            let clashes = theirs.iter().any(|other| {
+                other["name"] == listener["name"] || other["hostname"] == listener["hostname"]
+            });
+            if !clashes {
+                expected.push(listener.clone());
+            }
+        }
+        let mut there: Vec<Value> = list(&gateway["spec"]["listeners"]);
+        for listener in &mut there {
+            if let Some(listener) = listener.as_object_mut() {
+                listener.remove("allowedRoutes");
+            }
+        }
+        let names = |list: &[Value]| {
+            let mut all: Vec<String> = list.iter().map(Value::to_string).collect();
+            all.sort();
+            all
+        };
+        if names(&there) != names(&expected) {
+            return Err(format!("{name} has {there:#?}, expected {expected:#?}"));
+        }
+        let marked = gateway["metadata"]["annotations"].get(INJECTED).is_some();
+        if marked && !is_target {
+            return Err(format!("{name} still has our annotation"));
+        }
+    }
+    if state.ofn().is_some_and(|ofn| {
+        let conditions = list(&ofn["status"]["conditions"]);
+        !conditions
+            .iter()
+            .any(|condition| condition["type"] == "Ready" && condition["status"] != "Unknown")
+    }) {
+        return Err("it is not known whether it is ready".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,523 @@
+//! A small world, and all that can happen in it.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use json_patch::PatchOperation;
+use kube::api::DynamicObject;
+use ofn_contract::ObjectName;
+use ofn_gateway::cluster::offline::Objects;
+use ofn_gateway::cluster::{Change, Kind};
+use ofn_gateway::policies::Policies;
+use ofn_gateway::sandbox::Limits;
+use ofn_tests::stepped::{Answer, Answers, Request, Standing, stand};
+use serde_json::{Value, json};
+
+static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
+    let folder = ofn_tests::host::policies().expect("make build");
+    // What is explored must not depend on how busy the machine is.
+    let limits = Limits {
+        time: Duration::from_secs(600),
+        ..Limits::default()
+    };
+    Policies::load(&folder, limits).expect("the components load")
+});
+
+pub const INJECTED: &str = "networking.openfunction.io/injected-listeners";
+
+pub fn infra(name: &str) -> ObjectName {
+    ObjectName {
+        namespace: "infra".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+pub fn openfunction() -> ObjectName {
+    ObjectName {
+        namespace: "ofn".to_owned(),
+        name: "openfunction".to_owned(),
+    }
+}
+
+/// What a user can wish, by an edit of the OpenFunction Gateway as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Edit {
+    /// A `gatewayRef` to the Gateway with this name.
+    Ref(&'static str),
+    /// A `gatewayDef` of this name.
+    Def(&'static str),
+    Domain(&'static str),
+    /// The listeners as the user's own file has them, without what was filled in.
+    Listeners(&'static [&'static str]),
+    Delete,
+}
+
+/// What somebody else can do in a Kubernetes Gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Foreign {
+    /// Adds a listener `late` by an update.
+    Add(&'static str),
+    /// Applies a listener with the name of one of ours, server-side.
+    ApplyOurName(&'static str),
+    /// Applies a file without our listeners, client-side.
+    Wipe(&'static str),
+}
+
+/// A rule that is broken on purpose, to show that a check can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Patches lose the tests that they begin with.
+    Unguarded,
+    /// What changes while a pass is under way causes no further pass.
+    Deaf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    User(Edit),
+    Foreign(Foreign),
+    /// The implementation reports on a Gateway.
+    Vendor(&'static str),
+    /// Two minutes pass.
+    Time,
+    /// The host ends, wherever it is, and begins anew.
+    Crash,
+    /// The host begins a pass.
+    Begin,
+    /// The open request with this index is answered.
+    Answer(usize),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    pub objects: Objects,
+    /// The pass under way.
+    pub pass: Option<Answers>,
+    /// When it began, and what time it is, in steps of two minutes.
+    began: u8,
+    time: u8,
+    /// Something has changed since the last pass began.
+    pub due: bool,
+    /// The last pass wants to look again later.
+    pub again: bool,
+    /// The Kubernetes Gateways whose changes cause a pass.
+    heard: BTreeSet<ObjectName>,
+    /// What is left to happen.
+    edits: u8,
+    foreign: u8,
+    crashes: u8,
+    /// The listeners that others have put where, and not taken away themselves.
+    pub theirs: BTreeMap<ObjectName, Vec<Value>>,
+    /// Writes of the host since somebody else did something.
+    pub writes: u8,
+    /// A write was stale, at some time.
+    pub was_stale: bool,
+}
+
+/// What may happen, and how often.
+pub struct World {
+    pub edits: &'static [Edit],
+    pub most_edits: u8,
+    pub foreign: &'static [Foreign],
+    pub most_foreign: u8,
+    pub most_crashes: u8,
+    pub fault: Option<Fault>,
+    pub stands: Mutex<HashMap<u64, Arc<Standing>>>,
+    pub settled: Mutex<HashMap<u64, bool>>,
+}
+
+/// The Gateways that may exist. The first two do from the beginning.
+pub const GATEWAYS: [&str; 3] = ["a", "b", "made"];
+
+impl World {
+    pub fn new(edits: &'static [Edit], most_edits: u8) -> Self {
+        Self {
+            edits,
+            most_edits,
+            foreign: &[],
+            most_foreign: 0,
+            most_crashes: 0,
+            fault: None,
+            stands: Mutex::default(),
+            settled: Mutex::default(),
+        }
+    }
+
+    pub fn first(&self) -> State {
+        let mut objects = Objects::default();
+        let mut theirs = BTreeMap::new();
+        for name in ["a", "b"] {
+            let platform = listener("platform", "*.platform.io", 80);
+            insert(
+                &mut objects,
+                Kind::KubernetesGateway,
+                json!({
+                    "apiVersion": "gateway.networking.k8s.io/v1",
+                    "kind": "Gateway",
+                    "metadata": {"namespace": "infra", "name": name, "uid": name, "resourceVersion": "1"},
+                    "spec": {"gatewayClassName": "class", "listeners": [platform]},
+                }),
+            );
+            theirs.insert(infra(name), vec![platform]);
+        }
+        insert(
+            &mut objects,
+            Kind::GatewayClass,
+            json!({
+                "apiVersion": "gateway.networking.k8s.io/v1",
+                "kind": "GatewayClass",
+                "metadata": {"name": "class"},
+                "spec": {"controllerName": "example.com/controller"},
+            }),
+        );
+        insert(
+            &mut objects,
+            Kind::Service,
+            json!({
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"namespace": "infra", "name": "envoy"},
+                "spec": {"ports": [{"port": 80}]},
+            }),
+        );
+        insert(
+            &mut objects,
+            Kind::Gateway,
+            json!({
+                "apiVersion": "networking.openfunction.io/v1alpha1",
+                "kind": "Gateway",
+                "metadata": {"namespace": "ofn", "name": "openfunction", "resourceVersion": "1"},
+                "spec": {
+                    "domain": "ofn.io",
+                    "gatewayRef": {"namespace": "infra", "name": "a"},
+                    "gatewaySpec": {"listeners": [listener("web", "*.ofn.io", 80)]},
+                },
+            }),
+        );
+        State {
+            objects,
+            pass: None,
+            began: 0,
+            time: 0,
+            due: true,
+            again: false,
+            heard: BTreeSet::new(),
+            edits: self.most_edits,
+            foreign: self.most_foreign,
+            crashes: self.most_crashes,
+            theirs,
+            writes: 0,
+            was_stale: false,
+        }
+    }
+
+    /// Where the pass under way stands.
+    pub fn standing(&self, state: &State) -> Option<Arc<Standing>> {
+        let answers = state.pass.as_ref()?;
+        let mut hasher = DefaultHasher::new();
+        (answers, state.began).hash(&mut hasher);
+        let key = hasher.finish();
+        let lock = || self.stands.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(&key) {
+            return Some(Arc::clone(known));
+        }
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(2) * i32::from(state.began);
+        let standing = Arc::new(stand(&POLICIES, &openfunction(), now, answers));
+        lock().insert(key, Arc::clone(&standing));
+        Some(standing)
+    }
+
+    pub fn actions(&self, state: &State) -> Vec<Action> {
+        let mut actions = self.of_the_host(state);
+        if state.crashes > 0 && state.pass.is_some() {
+            actions.push(Action::Crash);
+        }
+        if state.again {
+            actions.push(Action::Time);
+        }
+        actions.extend(GATEWAYS.map(Action::Vendor));
+        if state.edits > 0 {
+            actions.extend(self.edits.iter().copied().map(Action::User));
+        }
+        if state.foreign > 0 {
+            actions.extend(self.foreign.iter().copied().map(Action::Foreign));
+        }
+        actions
+    }
+
+    /// What the host can do: its requests that are open, in any order, or a pass that is due.
+    pub fn of_the_host(&self, state: &State) -> Vec<Action> {
+        match self.standing(state) {
+            None if state.due => vec![Action::Begin],
+            None => Vec::new(),
+            Some(standing) => (0..standing.open.len()).map(Action::Answer).collect(),
+        }
+    }
+
+    /// What comes of an action; none if nothing does.
+    pub fn after(&self, state: &State, action: Action) -> Option<State> {
+        let mut next = state.clone();
+        match action {
+            Action::User(edit) => {
+                next.edits -= 1;
+                next.user(edit);
+            }
+            Action::Foreign(foreign) => {
+                next.foreign -= 1;
+                next.somebody_else(foreign);
+            }
+            Action::Vendor(gateway) => next.vendor(gateway),
+            Action::Time => {
+                next.time += 1;
+                next.due = true;
+                next.again = false;
+            }
+            Action::Crash => {
+                next.crashes -= 1;
+                next.pass = None;
+                next.due = true;
+                next.again = false;
+                next.heard.clear();
+            }
+            Action::Begin => {
+                next.pass = Some(Answers::new());
+                next.began = next.time;
+                next.due = false;
+                next.again = false;
+                self.go_on(&mut next);
+            }
+            Action::Answer(index) => {
+                let standing = self.standing(state)?;
+                let (key, request) = standing.open.get(index)?;
+                self.answer(&mut next, key, request);
+                self.go_on(&mut next);
+            }
+        }
+        if !matches!(action, Action::Begin | Action::Answer(_)) {
+            next.writes = 0;
+            if next.objects == state.objects
+                && matches!(
+                    action,
+                    Action::User(_) | Action::Foreign(_) | Action::Vendor(_)
+                )
+            {
+                return None;
+            }
+        }
+        self.notify(state, &mut next);
+        Some(next)
+    }
+
+    /// Watches: a change of what the host has said to be interested in makes a pass due.
+    fn notify(&self, before: &State, next: &mut State) {
+        if self.fault == Some(Fault::Deaf) && before.pass.is_some() {
+            return;
+        }
+        let changed = |kind, name: &ObjectName| {
+            before.objects.get(kind, name) != next.objects.get(kind, name)
+        };
+        let own = changed(Kind::Gateway, &openfunction());
+        if own
+            || next
+                .heard
+                .iter()
+                .any(|name| changed(Kind::KubernetesGateway, name))
+        {
+            next.due = true;
+        }
+    }
+
+    /// Takes over what the pass says, and answers what nobody else can change: when that happens
+    /// makes no difference.
+    fn go_on(&self, next: &mut State) {
+        while let Some(standing) = self.standing(next) {
+            if let Some(interest) = &standing.interest {
+                next.heard = interest.targets.iter().cloned().collect();
+            }
+            match &standing.ended {
+                Some(Ok(outcome)) => {
+                    next.again = outcome.again.is_some();
+                    next.pass = None;
+                }
+                // It is made again, a little later.
+                Some(Err(_)) => {
+                    next.due = true;
+                    next.pass = None;
+                }
+                None => {
+                    let untouched = standing.open.iter().find(|(_, request)| match request {
+                        Request::Get(kind, _) => {
+                            !matches!(kind, Kind::Gateway | Kind::KubernetesGateway)
+                        }
+                        Request::Services(_) => true,
+                        Request::Write(_) => false,
+                    });
+                    match untouched {
+                        Some((key, request)) => self.answer(next, key, request),
+                        None => return,
+                    }
+                }
+            }
+        }
+    }
+
+    fn answer(&self, next: &mut State, key: &(String, usize), request: &Request) {
+        let request = match (self.fault, request) {
+            (Some(Fault::Unguarded), Request::Write(write)) => {
+                let mut write = write.clone();
+                if let Change::Patch(patch) = &mut write.change {
+                    patch
+                        .0
+                        .retain(|operation| !matches!(operation, PatchOperation::Test(_)));
+                }
+                &Request::Write(write)
+            }
+            (_, request) => request,
+        };
+        let answer = request.carry_out(&mut next.objects);
+        if matches!(request, Request::Write(_)) {
+            next.writes = next.writes.saturating_add(1);
+            next.was_stale |= answer == Answer::Stale;
+        }
+        if let Some(pass) = &mut next.pass {
+            pass.insert(key.clone(), answer);
+        }
+    }
+}
+
+impl State {
+    pub fn ofn(&self) -> Option<&Value> {
+        self.objects
+            .get(Kind::Gateway, &openfunction())
+            .map(|object| &**object)
+    }
+
+    pub fn gateway(&self, name: &ObjectName) -> Option<&Value> {
+        self.objects
+            .get(Kind::KubernetesGateway, name)
+            .map(|object| &**object)
+    }
+
+    fn user(&mut self, edit: Edit) {
+        let name = openfunction();
+        if self
+            .ofn()
+            .is_none_or(|ofn| ofn["metadata"]["deletionTimestamp"].is_string())
+        {
+            return;
+        }
+        if edit == Edit::Delete {
+            self.objects.delete(Kind::Gateway, &name);
+            return;
+        }
+        self.objects.change(Kind::Gateway, &name, |ofn| {
+            let spec = &mut ofn["spec"];
+            match edit {
+                Edit::Ref(gateway) => {
+                    json_patch::merge(spec, &json!({
+                        "gatewayDef": null,
+                        "gatewayRef": {"namespace": "infra", "name": gateway},
+                    }));
+                }
+                Edit::Def(gateway) => {
+                    json_patch::merge(spec, &json!({
+                        "gatewayRef": null,
+                        "gatewayDef": {"namespace": "infra", "name": gateway, "gatewayClassName": "class"},
+                    }));
+                }
+                Edit::Domain(domain) => spec["domain"] = domain.into(),
+                Edit::Listeners(names) => {
+                    let listeners = names.iter().map(|name| {
+                        json!({"name": name, "port": 80, "protocol": "HTTP"})
+                    });
+                    spec["gatewaySpec"]["listeners"] = listeners.collect();
+                }
+                Edit::Delete => {}
+            }
+        });
+    }
+
+    fn somebody_else(&mut self, foreign: Foreign) {
+        let (Foreign::Add(gateway) | Foreign::ApplyOurName(gateway) | Foreign::Wipe(gateway)) =
+            foreign;
+        let name = infra(gateway);
+        let Some(seen) = self.gateway(&name).cloned() else {
+            return;
+        };
+        let theirs = self.theirs.entry(name.clone()).or_default();
+        let put = |theirs: &mut Vec<Value>, listeners: &mut Vec<Value>, listener: Value| {
+            for list in [theirs, listeners] {
+                list.retain(|other| other["name"] != listener["name"]);
+                list.push(listener.clone());
+            }
+        };
+        let mut listeners = list(&seen["spec"]["listeners"]);
+        let mut managers = list(&seen["metadata"]["managedFields"]);
+        match foreign {
+            Foreign::Add(_) => put(theirs, &mut listeners, listener("late", "*.late.io", 80)),
+            Foreign::ApplyOurName(_) => {
+                put(theirs, &mut listeners, listener("web", "*.theirs.io", 80));
+                managers = vec![json!({
+                    "manager": "neighbour",
+                    "operation": "Apply",
+                    "apiVersion": "gateway.networking.k8s.io/v1",
+                    "fieldsType": "FieldsV1",
+                    "fieldsV1": {"f:spec": {"f:listeners": {"k:{\"name\":\"web\"}": {}}}},
+                })];
+            }
+            Foreign::Wipe(_) => listeners.clone_from(theirs),
+        }
+        if listeners.is_empty() {
+            return;
+        }
+        self.objects
+            .change(Kind::KubernetesGateway, &name, |gateway| {
+                gateway["spec"]["listeners"] = json!(listeners);
+                if !managers.is_empty() {
+                    gateway["metadata"]["managedFields"] = json!(managers);
+                }
+            });
+    }
+
+    /// All is well with the Gateway as it is now.
+    pub fn vendor(&mut self, gateway: &str) {
+        self.objects
+            .change(Kind::KubernetesGateway, &infra(gateway), |gateway| {
+                let generation = gateway["metadata"]["generation"].clone();
+                let condition = |type_: &str| {
+                    json!({
+                        "type": type_, "status": "True", "reason": type_, "message": "",
+                        "observedGeneration": generation,
+                    })
+                };
+                let listeners = list(&gateway["spec"]["listeners"]);
+                let listeners = listeners.iter().map(|listener| {
+                    json!({
+                        "name": listener["name"], "attachedRoutes": 0, "supportedKinds": [],
+                        "conditions": [condition("Accepted"), condition("Programmed")],
+                    })
+                });
+                gateway["status"] = json!({
+                    "conditions": [condition("Accepted"), condition("Programmed")],
+                    "listeners": listeners.collect::<Vec<_>>(),
+                });
+            });
+    }
+}
+
+pub fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
+}
+
+pub fn listener(name: &str, hostname: &str, port: u16) -> Value {
+    json!({"name": name, "hostname": hostname, "port": port, "protocol": "HTTP"})
+}
+
+fn insert(objects: &mut Objects, kind: Kind, value: Value) {
+    let object: DynamicObject = serde_json::from_value(value).expect("an object");
+    objects.insert(kind, &object);
+}
