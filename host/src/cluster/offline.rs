@@ -184,6 +184,13 @@ impl Objects {
                 .or_else(|| value.as_i64())
                 .unwrap_or_default()
         };
+        // Go leaves out what is empty.
+        if let Some(metadata) = after["metadata"].as_object_mut() {
+            metadata.retain(|_, value| {
+                value.as_object().is_none_or(|map| !map.is_empty())
+                    && value.as_array().is_none_or(|list| !list.is_empty())
+            });
+        }
         if before == Some(&after) {
             return self.by_name.get(&key).cloned();
         }

@@ -4,6 +4,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::PoisonError;
 
+use ofn_tests::stepped::Request;
 use serde_json::Value;
 
 use crate::world::{Action, GATEWAYS, INJECTED, State, World, infra, list, listener};
@@ -52,8 +53,14 @@ pub fn the_wish_comes_true(world: &World, state: &State) -> bool {
 
 /// Lets the host and the implementations go on alone until nothing happens any more.
 fn settle(world: &World, mut state: State) -> Result<State, String> {
+    let mut writes = Vec::new();
     for _ in 0..400 {
         let mut next = world.of_the_host(&state);
+        let standing = world.standing(&state);
+        let first = standing.iter().flat_map(|standing| &standing.open).next();
+        if let Some(((what, _), Request::Write(_))) = first {
+            writes.push(what.clone());
+        }
         if next.is_empty() {
             let vendors = GATEWAYS.map(Action::Vendor);
             next = vendors
@@ -69,7 +76,7 @@ fn settle(world: &World, mut state: State) -> Result<State, String> {
             None => return Ok(state),
         }
         if !nobody_fights(world, &state) {
-            return Err("it writes on and on".to_owned());
+            return Err(format!("it writes on and on: {writes:?}"));
         }
     }
     Err("it never comes to rest".to_owned())
