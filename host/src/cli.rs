@@ -1,7 +1,9 @@
 //! The commands of `ofn-gateway`.
 
 mod crd;
+mod objects;
 mod render;
+mod route;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +29,8 @@ enum Command {
     Run(run::Run),
     /// Shows, offline, what a run would apply and report
     Render(render::Render),
+    /// Shows host names, path and labels of a function's HTTPRoute
+    Route(route::Route),
     /// Prints the CustomResourceDefinition of the OpenFunction Gateway
     Crd,
 }
@@ -66,6 +70,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(run) => run.main(),
         Command::Render(render) => render.main(),
+        Command::Route(route) => route.main(),
         Command::Crd => crd::main(),
     };
     result.unwrap_or_else(|error| {

@@ -2,7 +2,7 @@
 
 use ofn_contract::{
     Condition, Decision, EffectiveSpec, Entry, EntryPort, EntryTarget, GatewayStatus,
-    GatewayTemplate, KeyValue, LabelQuery, Listener, ListenerStatus, ObjectName, Refusal,
+    GatewayTemplate, KeyValue, LabelQuery, Listener, ListenerStatus, ObjectName, Refusal, Route,
     ServiceQuery, Target,
 };
 use ofn_gateway::pass::vet;
@@ -259,4 +259,29 @@ fn questions_that_cannot_be_asked_are_refused() {
         assert!(vet::queries(vec![query.clone()]).is_err(), "{query:?}");
     }
     assert!(vet::queries(vec![ServiceQuery::ByName(name()); 9]).is_err());
+}
+
+#[test]
+fn a_route_without_a_host_name_a_path_or_a_label_is_refused() {
+    let route = Route {
+        hostnames: vec!["hello.default.ofn.io".to_owned()],
+        path: "/default/hello".to_owned(),
+        label: KeyValue {
+            key: "app.kubernetes.io/managed-by".to_owned(),
+            value: "default.hello".to_owned(),
+        },
+    };
+    assert!(vet::route(route.clone()).is_ok());
+    let changes: [fn(&mut Route); 5] = [
+        |route| route.hostnames.clear(),
+        |route| route.hostnames.push("a b".to_owned()),
+        |route| route.path = "default".to_owned(),
+        |route| route.path.push('\n'),
+        |route| route.label.key.clear(),
+    ];
+    for change in changes {
+        let mut odd = route.clone();
+        change(&mut odd);
+        assert!(vet::route(odd.clone()).is_err(), "{odd:?}");
+    }
 }

@@ -228,6 +228,26 @@ impl Cluster {
         ))
     }
 
+    /// A JSON patch of the spec, as somebody else than `kubectl` may send it.
+    pub async fn patch_spec(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        patch: json_patch::Patch,
+    ) -> Result<()> {
+        let mut patch = json!(patch);
+        for operation in patch.as_array_mut().into_iter().flatten() {
+            let path = operation["path"].as_str().unwrap_or_default();
+            operation["path"] = format!("/spec{path}").into();
+        }
+        let patch = Patch::Json::<()>(serde_json::from_value(patch)?);
+        self.api(kind, namespace)
+            .patch(name, &PatchParams::default(), &patch)
+            .await?;
+        Ok(())
+    }
+
     /// Writes a status, as an implementation does.
     pub async fn write_status(
         &self,

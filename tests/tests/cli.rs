@@ -136,6 +136,45 @@ fn render_says_what_is_missing() -> Result<()> {
 }
 
 #[test]
+fn route_shows_how_a_function_is_reached() -> Result<()> {
+    let arguments = [
+        "route",
+        "-f",
+        "-",
+        "--function",
+        "default/hello",
+        "-o",
+        "json",
+    ];
+    let output = run(&arguments, GATEWAY)?;
+    assert!(output.status.success(), "{output:?}");
+    let route: Value = serde_json::from_slice(&output.stdout)?;
+    let expected = serde_json::json!({
+        "hostnames": ["hello.default.ofn.io", "hello.default.svc.cluster.local"],
+        "path": "/default/hello",
+        "labels": {"app.kubernetes.io/managed-by": "default.hello"},
+    });
+    assert_eq!(route, expected);
+    Ok(())
+}
+
+#[test]
+fn route_says_what_is_wrong_with_a_template_and_where() -> Result<()> {
+    let odd = GATEWAY.replace(
+        "  domain: ofn.io",
+        "  domain: ofn.io\n  hostTemplate: '{{.Nme}}.x'",
+    );
+    let output = run(&["route", "-f", "-", "--function", "default/hello"], &odd)?;
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr)?;
+    assert!(
+        errors.contains("Invalid: spec.hostTemplate: at character 3: .Nme is not known here"),
+        "{errors}"
+    );
+    Ok(())
+}
+
+#[test]
 fn the_definition_in_deploy_is_what_crd_prints() -> Result<()> {
     let output = run(&["crd"], "")?;
     let file = workspace().join("deploy/crds/gateways.networking.openfunction.io.yaml");

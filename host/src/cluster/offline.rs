@@ -144,7 +144,10 @@ impl Objects {
                 value
             }
         };
-        Ok(self.put(key, before.as_deref(), after))
+        let after = self.put(key.clone(), before.as_deref(), after);
+        let is_gone = !self.by_name.contains_key(&key);
+        // A write that takes the last finalizer away answers the object as it was last.
+        Ok((!is_gone || !matches!(write.change, Change::Delete { .. })).then_some(after))
     }
 
     /// Changes an object, as somebody else does; nothing if it does not exist.
@@ -175,7 +178,7 @@ impl Objects {
         key: (Kind, ObjectName),
         before: Option<&Value>,
         mut after: Value,
-    ) -> Option<Arc<Value>> {
+    ) -> Arc<Value> {
         let number = |object: Option<&Value>, field: &str| {
             let value = object.map_or(&Value::Null, |object| &object["metadata"][field]);
             value
@@ -192,7 +195,7 @@ impl Objects {
             });
         }
         if before == Some(&after) {
-            return self.by_name.get(&key).cloned();
+            return Arc::new(after);
         }
         let changed =
             |field: &str| before.is_none_or(|before| before.pointer(field) != after.pointer(field));
@@ -204,13 +207,14 @@ impl Objects {
         let held = metadata["finalizers"]
             .as_array()
             .is_some_and(|finalizers| !finalizers.is_empty());
-        if metadata["deletionTimestamp"].is_string() && !held {
-            self.by_name.remove(&key);
-            return None;
-        }
+        let is_gone = metadata["deletionTimestamp"].is_string() && !held;
         let after = Arc::new(after);
-        self.by_name.insert(key, Arc::clone(&after));
-        Some(after)
+        if is_gone {
+            self.by_name.remove(&key);
+        } else {
+            self.by_name.insert(key, Arc::clone(&after));
+        }
+        after
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ofn_contract::{EffectiveSpec, ServiceQuery, Violation};
+use ofn_contract::{EffectiveSpec, ObjectName, Route, ServiceQuery, Violation};
 
 use super::vet::{self, Broken, Wish};
 use super::world::{World, gateway_to_contract, last_applied};
@@ -77,6 +77,21 @@ pub fn last_good_spec(policy: &PolicyComponent, gateway: &api::Gateway) -> Optio
     let mut last = gateway.clone();
     last.spec = last_applied(gateway)?;
     spec(policy, &last).ok()?.ok()
+}
+
+/// How a function is reached.
+pub fn route(
+    policy: &PolicyComponent,
+    spec: &EffectiveSpec,
+    function: &ObjectName,
+) -> Answer<Route> {
+    let answer = policy
+        .instance()?
+        .route_of(spec.clone(), function.clone())?;
+    Ok(match answer {
+        Ok(route) => Ok(vet::route(route)?),
+        Err(violations) => Err(violations),
+    })
 }
 
 /// The Services that the decision needs to see.

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use ofn_contract::dns::{is_dns_name, is_hostname, is_label, is_reachable, is_subdomain, is_under};
 use ofn_contract::{
     Decision, EffectiveSpec, Entry, EntryTarget, GatewayStatus, GatewayTemplate, Listener, Refusal,
-    ServiceQuery,
+    Route, ServiceQuery,
 };
 use serde_json::{Map, Value};
 
@@ -92,6 +92,26 @@ pub fn spec(spec: EffectiveSpec) -> Result<EffectiveSpec, Broken> {
         })?;
     }
     Ok(spec)
+}
+
+/// How a function is reached.
+pub fn route(route: Route) -> Result<Route, Broken> {
+    let rules = Rules("route-of");
+    rules.must(!route.hostnames.is_empty(), || "no host name".to_owned())?;
+    for hostname in &route.hostnames {
+        rules.must(is_hostname(hostname), || {
+            format!("{hostname:?} is not a host name")
+        })?;
+    }
+    let path = &route.path;
+    rules.must(
+        path.starts_with('/') && !path.chars().any(char::is_control),
+        || format!("{path:?} is not a path"),
+    )?;
+    rules.must(is_label_key(&route.label.key), || {
+        format!("{:?} is not the key of a label", route.label.key)
+    })?;
+    Ok(route)
 }
 
 /// Queries for Services.

@@ -4,6 +4,7 @@
 //! with the real one.
 
 mod truth;
+mod walks;
 mod world;
 
 use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};

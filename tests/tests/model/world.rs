@@ -98,7 +98,7 @@ pub struct State {
     /// The pass under way.
     pub pass: Option<Answers>,
     /// When it began, and what time it is, in steps of two minutes.
-    began: u8,
+    pub began: u8,
     time: u8,
     /// Something has changed since the last pass began.
     pub due: bool,
@@ -225,8 +225,7 @@ impl World {
         if let Some(known) = lock().get(&key) {
             return Some(Arc::clone(known));
         }
-        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(2) * i32::from(state.began);
-        let standing = Arc::new(stand(&POLICIES, &openfunction(), now, answers));
+        let standing = Arc::new(stand_at(state.began, answers));
         lock().insert(key, Arc::clone(&standing));
         Some(standing)
     }
@@ -349,14 +348,11 @@ impl World {
                     next.pass = None;
                 }
                 None => {
-                    let untouched = standing.open.iter().find(|(_, request)| match request {
-                        Request::Get(kind, _) => {
-                            !matches!(kind, Kind::Gateway | Kind::KubernetesGateway)
-                        }
-                        Request::Services(_) => true,
-                        Request::Write(_) => false,
-                    });
-                    match untouched {
+                    match standing
+                        .open
+                        .iter()
+                        .find(|(_, request)| is_untouched(request))
+                    {
                         Some((key, request)) => self.answer(next, key, request),
                         None => return,
                     }
@@ -389,6 +385,21 @@ impl World {
     }
 }
 
+/// Where a pass that began at a time stands.
+pub fn stand_at(began: u8, answers: &Answers) -> Standing {
+    let now = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(2) * i32::from(began);
+    stand(&POLICIES, &openfunction(), now, answers)
+}
+
+/// Whether it asks for what nobody but the host changes in this world.
+pub fn is_untouched(request: &Request) -> bool {
+    match request {
+        Request::Get(kind, _) => !matches!(kind, Kind::Gateway | Kind::KubernetesGateway),
+        Request::Services(_) => true,
+        Request::Write(_) => false,
+    }
+}
+
 impl State {
     pub fn ofn(&self) -> Option<&Value> {
         self.objects
@@ -410,103 +421,116 @@ impl State {
         {
             return;
         }
-        if edit == Edit::Delete {
-            self.objects.delete(Kind::Gateway, &name);
-            return;
+        match edit {
+            Edit::Delete => self.objects.delete(Kind::Gateway, &name),
+            edit => self
+                .objects
+                .change(Kind::Gateway, &name, |ofn| edit.make(ofn)),
         }
-        self.objects.change(Kind::Gateway, &name, |ofn| {
-            let spec = &mut ofn["spec"];
-            match edit {
-                Edit::Ref(gateway) => {
-                    json_patch::merge(spec, &json!({
-                        "gatewayDef": null,
-                        "gatewayRef": {"namespace": "infra", "name": gateway},
-                    }));
-                }
-                Edit::Def(gateway) => {
-                    json_patch::merge(spec, &json!({
-                        "gatewayRef": null,
-                        "gatewayDef": {"namespace": "infra", "name": gateway, "gatewayClassName": "class"},
-                    }));
-                }
-                Edit::Domain(domain) => spec["domain"] = domain.into(),
-                Edit::Listeners(names) => {
-                    let listeners = names.iter().map(|name| {
-                        json!({"name": name, "port": 80, "protocol": "HTTP"})
-                    });
-                    spec["gatewaySpec"]["listeners"] = listeners.collect();
-                }
-                Edit::Delete => {}
-            }
-        });
     }
 
     fn somebody_else(&mut self, foreign: Foreign) {
-        let (Foreign::Add(gateway) | Foreign::ApplyOurName(gateway) | Foreign::Wipe(gateway)) =
-            foreign;
-        let name = infra(gateway);
-        let Some(seen) = self.gateway(&name).cloned() else {
-            return;
-        };
-        let theirs = self.theirs.entry(name.clone()).or_default();
-        let put = |theirs: &mut Vec<Value>, listeners: &mut Vec<Value>, listener: Value| {
-            for list in [theirs, listeners] {
+        let name = infra(foreign.gateway());
+        let theirs = &mut self.theirs;
+        self.objects
+            .change(Kind::KubernetesGateway, &name, |gateway| {
+                let theirs = theirs.entry(name.clone()).or_default();
+                foreign.make(theirs, gateway);
+            });
+    }
+
+    fn vendor(&mut self, gateway: &str) {
+        self.objects
+            .change(Kind::KubernetesGateway, &infra(gateway), report);
+    }
+}
+
+impl Edit {
+    /// Makes it in the OpenFunction Gateway; a deletion is none.
+    pub fn make(self, ofn: &mut Value) {
+        let spec = &mut ofn["spec"];
+        match self {
+            Self::Ref(gateway) => json_patch::merge(
+                spec,
+                &json!({
+                    "gatewayDef": null,
+                    "gatewayRef": {"namespace": "infra", "name": gateway},
+                }),
+            ),
+            Self::Def(gateway) => json_patch::merge(
+                spec,
+                &json!({
+                    "gatewayRef": null,
+                    "gatewayDef": {"namespace": "infra", "name": gateway, "gatewayClassName": "class"},
+                }),
+            ),
+            Self::Domain(domain) => spec["domain"] = domain.into(),
+            Self::Listeners(names) => {
+                let listeners = names
+                    .iter()
+                    .map(|name| json!({"name": name, "port": 80, "protocol": "HTTP"}));
+                spec["gatewaySpec"]["listeners"] = listeners.collect();
+            }
+            Self::Delete => {}
+        }
+    }
+}
+
+impl Foreign {
+    pub fn gateway(self) -> &'static str {
+        let (Self::Add(gateway) | Self::ApplyOurName(gateway) | Self::Wipe(gateway)) = self;
+        gateway
+    }
+
+    /// Makes it in a Kubernetes Gateway, where `theirs` were put by others before.
+    pub fn make(self, theirs: &mut Vec<Value>, gateway: &mut Value) {
+        let mut put = |listener: Value| {
+            let mut listeners = list(&gateway["spec"]["listeners"]);
+            for list in [&mut *theirs, &mut listeners] {
                 list.retain(|other| other["name"] != listener["name"]);
                 list.push(listener.clone());
             }
+            gateway["spec"]["listeners"] = json!(listeners);
         };
-        let mut listeners = list(&seen["spec"]["listeners"]);
-        let mut managers = list(&seen["metadata"]["managedFields"]);
-        match foreign {
-            Foreign::Add(_) => put(theirs, &mut listeners, listener("late", "*.late.io", 80)),
-            Foreign::ApplyOurName(_) => {
-                put(theirs, &mut listeners, listener("web", "*.theirs.io", 80));
-                managers = vec![json!({
+        match self {
+            Self::Add(_) => put(listener("late", "*.late.io", 80)),
+            Self::ApplyOurName(_) => {
+                put(listener("web", "*.theirs.io", 80));
+                gateway["metadata"]["managedFields"] = json!([{
                     "manager": "neighbour",
                     "operation": "Apply",
                     "apiVersion": "gateway.networking.k8s.io/v1",
                     "fieldsType": "FieldsV1",
                     "fieldsV1": {"f:spec": {"f:listeners": {"k:{\"name\":\"web\"}": {}}}},
-                })];
+                }]);
             }
-            Foreign::Wipe(_) => listeners.clone_from(theirs),
+            // A Gateway must have one.
+            Self::Wipe(_) if theirs.is_empty() => {}
+            Self::Wipe(_) => gateway["spec"]["listeners"] = json!(theirs),
         }
-        if listeners.is_empty() {
-            return;
-        }
-        self.objects
-            .change(Kind::KubernetesGateway, &name, |gateway| {
-                gateway["spec"]["listeners"] = json!(listeners);
-                if !managers.is_empty() {
-                    gateway["metadata"]["managedFields"] = json!(managers);
-                }
-            });
     }
+}
 
-    /// All is well with the Gateway as it is now.
-    pub fn vendor(&mut self, gateway: &str) {
-        self.objects
-            .change(Kind::KubernetesGateway, &infra(gateway), |gateway| {
-                let generation = gateway["metadata"]["generation"].clone();
-                let condition = |type_: &str| {
-                    json!({
-                        "type": type_, "status": "True", "reason": type_, "message": "",
-                        "observedGeneration": generation,
-                    })
-                };
-                let listeners = list(&gateway["spec"]["listeners"]);
-                let listeners = listeners.iter().map(|listener| {
-                    json!({
-                        "name": listener["name"], "attachedRoutes": 0, "supportedKinds": [],
-                        "conditions": [condition("Accepted"), condition("Programmed")],
-                    })
-                });
-                gateway["status"] = json!({
-                    "conditions": [condition("Accepted"), condition("Programmed")],
-                    "listeners": listeners.collect::<Vec<_>>(),
-                });
-            });
-    }
+/// All is well with the Gateway as it is now.
+pub fn report(gateway: &mut Value) {
+    let generation = gateway["metadata"]["generation"].clone();
+    let condition = |type_: &str| {
+        json!({
+            "type": type_, "status": "True", "reason": type_, "message": "",
+            "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z",
+        })
+    };
+    let listeners = list(&gateway["spec"]["listeners"]);
+    let listeners = listeners.iter().map(|listener| {
+        json!({
+            "name": listener["name"], "attachedRoutes": 0, "supportedKinds": [],
+            "conditions": [condition("Accepted"), condition("Programmed")],
+        })
+    });
+    gateway["status"] = json!({
+        "conditions": [condition("Accepted"), condition("Programmed")],
+        "listeners": listeners.collect::<Vec<_>>(),
+    });
 }
 
 pub fn list(value: &Value) -> Vec<Value> {

@@ -1,0 +1,100 @@
+//! Objects in files.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::ValueEnum;
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use ofn_contract::ObjectName;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::cluster::offline::Offline;
+use crate::cluster::{Kind, name_of};
+
+/// Form of what is printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Output {
+    Yaml,
+    Json,
+}
+
+/// The objects of all files, and the one OpenFunction Gateway among them.
+pub(super) fn read(files: &[PathBuf]) -> Result<(Offline, ObjectName)> {
+    let cluster = Offline::default();
+    let mut gateway = None;
+    for file in files {
+        for object in objects(file)? {
+            let Some(kind) = kind(&object) else {
+                let types = object.types.clone().unwrap_or_default();
+                eprintln!(
+                    "{}: {} {} {} plays no part and is left out",
+                    file.display(),
+                    types.api_version,
+                    types.kind,
+                    object.name_any()
+                );
+                continue;
+            };
+            if kind == Kind::Gateway && gateway.replace(name_of(&object)).is_some() {
+                bail!(
+                    "{}: there is a second OpenFunction Gateway; one is served",
+                    file.display()
+                );
+            }
+            cluster.insert(kind, &object);
+        }
+    }
+    let gateway = gateway.ok_or_else(|| {
+            anyhow!("no file has an OpenFunction Gateway (apiVersion: networking.openfunction.io/v1alpha1, kind: Gateway)")
+        })?;
+    Ok((cluster, gateway))
+}
+
+fn objects(file: &Path) -> Result<Vec<DynamicObject>> {
+    let mut text = String::new();
+    if file == Path::new("-") {
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("standard input cannot be read")?;
+    } else {
+        text = std::fs::read_to_string(file)
+            .with_context(|| format!("{} cannot be read", file.display()))?;
+    }
+    let mut objects = Vec::new();
+    for (index, document) in serde_yaml_ng::Deserializer::from_str(&text).enumerate() {
+        let place = || format!("{}: document {}", file.display(), index + 1);
+        let mut value = Value::deserialize(document).with_context(place)?;
+        let items = match value.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => items,
+            _ if value.is_null() => continue,
+            _ => vec![value],
+        };
+        for item in items {
+            objects.push(serde_json::from_value(item).with_context(place)?);
+        }
+    }
+    Ok(objects)
+}
+
+fn kind(object: &DynamicObject) -> Option<Kind> {
+    let types = object.types.as_ref()?;
+    let group = |api_version: &str| {
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        group.to_owned()
+    };
+    KINDS.into_iter().find(|kind| {
+        let known = kind.types("v1");
+        known.kind == types.kind && group(&known.api_version) == group(&types.api_version)
+    })
+}
+
+const KINDS: [Kind; 5] = [
+    Kind::Gateway,
+    Kind::KubernetesGateway,
+    Kind::GatewayClass,
+    Kind::Service,
+    Kind::EndpointSlice,
+];
