@@ -1,6 +1,6 @@
 //! Explores everything that can happen to a small cluster: every order of the reads and writes of
 //! the real passes, with the real component, and of what a user, other owners, an implementation,
-//! the clock and a crash do in between. The API server is a model of it, which `walks` compares
+//! the clock and a crash do in between. The API server is a model of it, which [`walks`] compares
 //! with the real one.
 
 mod truth;
