@@ -209,26 +209,51 @@ impl KubernetesGateway {
 /// The manager, other than us, that owns the entry `name` of a list by server-side apply. `path`
 /// leads to the list, in the words of `managedFields`.
 pub fn applier_of<'a>(metadata: &'a ObjectMeta, path: &[&str], name: &str) -> Option<&'a str> {
+    applied(metadata)
+        .find(|entry| owns_key(entry, path, name))
+        .and_then(|entry| entry.manager.as_deref())
+}
+
+/// The manager, other than us, that owns a field by server-side apply. `path` leads to it, in the
+/// words of `managedFields`.
+pub fn applier_of_field<'a>(metadata: &'a ObjectMeta, path: &[&str]) -> Option<&'a str> {
+    applied(metadata)
+        .find(|entry| owned(entry, path).is_some())
+        .and_then(|entry| entry.manager.as_deref())
+}
+
+fn applied(metadata: &ObjectMeta) -> impl Iterator<Item = &ManagedFieldsEntry> {
     metadata
         .managed_fields
         .iter()
         .flatten()
         .filter(|entry| entry.operation.as_deref() == Some("Apply"))
         .filter(|entry| entry.manager.as_deref() != Some(names::MANAGER))
-        .find(|entry| owns_key(entry, path, name))
+}
+
+fn owned<'a>(entry: &'a ManagedFieldsEntry, path: &[&str]) -> Option<&'a Value> {
+    let fields = entry.fields_v1.as_ref()?;
+    path.iter()
+        .try_fold(&fields.0, |fields, step| fields.get(step))
+}
+
+/// Who changed the spec of an object last, besides us, as far as `managedFields` tell: who only takes
+/// something out leaves no trace there.
+pub fn last_editor(metadata: &ObjectMeta) -> &str {
+    metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter(|entry| entry.manager.as_deref() != Some(names::MANAGER))
+        .filter(|entry| owned(entry, &["f:spec"]).is_some())
+        .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
         .and_then(|entry| entry.manager.as_deref())
+        .unwrap_or("somebody")
 }
 
 fn owns_key(entry: &ManagedFieldsEntry, path: &[&str], name: &str) -> bool {
     let key = format!("k:{}", serde_json::json!({"name": name}));
-    entry
-        .fields_v1
-        .as_ref()
-        .and_then(|fields| {
-            path.iter()
-                .try_fold(&fields.0, |fields, step| fields.get(step))
-        })
-        .is_some_and(|list| list.get(&key).is_some())
+    owned(entry, path).is_some_and(|list| list.get(&key).is_some())
 }
 
 /// The name of a listener.

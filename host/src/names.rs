@@ -15,6 +15,8 @@ pub const POLICY_ANNOTATION: &str = "networking.openfunction.io/policy";
 pub const LAST_APPLIED_ANNOTATION: &str = "networking.openfunction.io/last-applied-configuration";
 /// On an OpenFunction Gateway: the Kubernetes Gateways that were touched and not cleaned yet.
 pub const TARGETS_ANNOTATION: &str = "networking.openfunction.io/targets";
+/// On an OpenFunction Gateway: who has taken defaults out of its spec again, and how often.
+pub const TAKEN_OUT_ANNOTATION: &str = "networking.openfunction.io/defaults-taken-out";
 
 /// On a Kubernetes Gateway: exactly the listeners that were put there, a JSON list.
 pub const INJECTED_ANNOTATION: &str = "networking.openfunction.io/injected-listeners";
@@ -54,6 +56,8 @@ pub mod reason {
     pub const NOT_SERVED: &str = "NotServed";
     /// Listeners had to stay, because a Gateway must have one.
     pub const LISTENER_LEFT: &str = "ListenerLeft";
+    /// Defaults are effective without being written into the spec, because it is somebody else's.
+    pub const DEFAULTS_WITHHELD: &str = "DefaultsWithheld";
     /// A Gateway that we created stays, because others use it.
     pub const GATEWAY_LEFT: &str = "GatewayLeft";
 }

@@ -73,8 +73,8 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
             visible,
             ready,
         } => {
-            plan.writes
-                .extend(record::serving(world, wish, visible.as_deref()));
+            let recorded = record::serving(world, wish, visible.as_deref(), &mut plan.notices);
+            plan.writes.extend(recorded);
             if !plan.writes.is_empty() {
                 return plan;
             }

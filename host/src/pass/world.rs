@@ -143,6 +143,7 @@ fn annotations(gateway: &api::Gateway) -> Vec<KeyValue> {
         annotation.key.starts_with(names::ANNOTATION_PREFIX)
             && annotation.key != names::LAST_APPLIED_ANNOTATION
             && annotation.key != names::TARGETS_ANNOTATION
+            && annotation.key != names::TAKEN_OUT_ANNOTATION
     });
     annotations
 }

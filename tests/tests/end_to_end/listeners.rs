@@ -11,6 +11,8 @@ tests![
     the_default_listener_is_added_and_can_be_seen,
     an_odd_default_listener_is_corrected,
     a_disabled_default_listener_is_not_added,
+    defaults_that_the_same_manager_takes_out_again_are_effective_and_written_no_more,
+    what_is_applied_server_side_is_served_with_defaults_and_stays_as_it_was_written,
     a_change_of_domain_reaches_the_gateway_the_entry_and_the_status,
     a_change_of_cluster_domain_reaches_the_gateway_and_the_entry,
     a_listener_that_leaves_the_spec_leaves_the_gateway,
@@ -202,6 +204,79 @@ async fn a_disabled_default_listener_is_not_added(scene: &Scene) -> Result<()> {
     scene.has_listeners("contour", &["platform", "web"]).await?;
     scene.settle("contour").await?;
     scene.has_listeners("contour", &["platform", "web"]).await?;
+    Ok(())
+}
+
+async fn defaults_that_the_same_manager_takes_out_again_are_effective_and_written_no_more(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    // As a client-side apply sends it: the whole list, each time.
+    let file = json!([{"name": "web", "port": 80, "protocol": "HTTP"}]);
+    let mut spec = scene.default_spec("contour");
+    spec["gatewaySpec"]["listeners"] = file.clone();
+    scene.serve(spec).await?;
+    let apply = json!({"spec": {"gatewaySpec": {"listeners": file}}});
+    let is_shown = |object: &Value| {
+        let listeners = &object["spec"]["gatewaySpec"]["listeners"];
+        named(listeners, "ofn-http-internal").is_some()
+            && named(listeners, "web").is_some_and(|web| web["hostname"] == "*.ofn.io")
+    };
+    scene.served("shows the defaults", is_shown).await?;
+    scene.edit(apply.clone()).await?;
+    scene.served("shows them again", is_shown).await?;
+    for _ in 0..3 {
+        scene.edit(apply.clone()).await?;
+        scene.settle("contour").await?;
+    }
+    let event = scene.event("DefaultsWithheld").await?;
+    let note = event["note"].as_str().unwrap_or_default();
+    // Who only takes something out leaves no trace: it is said of whose list it is.
+    ensure!(note.starts_with("platform-team has"), "{note}");
+    let object = scene.served("exists", |_| true).await?;
+    ensure!(
+        object["spec"]["gatewaySpec"]["listeners"] == file,
+        "{object:#}"
+    );
+    // One for the creation, one for what was shown, one for each take-out and each showing: the
+    // applies that changed nothing made none.
+    ensure!(object["metadata"]["generation"] == 5, "{object:#}");
+    let gateway = scene
+        .has_listeners("contour", &["platform", "web", "ofn-http-internal"])
+        .await?;
+    ensure!(gateway["spec"]["listeners"][1]["hostname"] == "*.ofn.io");
+    Ok(())
+}
+
+async fn what_is_applied_server_side_is_served_with_defaults_and_stays_as_it_was_written(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    let file = json!([{"name": "web", "port": 80, "protocol": "HTTP"}]);
+    spec["gatewaySpec"]["listeners"] = file.clone();
+    let apply = async || {
+        let body = json!({"spec": spec});
+        scene
+            .cluster
+            .apply(Kind::Ofn, &scene.ofn, "openfunction", "gitops", body)
+            .await
+    };
+    apply().await?;
+    let gateway = scene
+        .has_listeners("contour", &["platform", "web", "ofn-http-internal"])
+        .await?;
+    ensure!(gateway["spec"]["listeners"][1]["hostname"] == "*.ofn.io");
+    let event = scene.event("DefaultsWithheld").await?;
+    let note = event["note"].as_str().unwrap_or_default();
+    ensure!(note.contains("is applied by gitops"), "{note}");
+    let before = scene.served("exists", |_| true).await?;
+    let listeners = &before["spec"]["gatewaySpec"]["listeners"];
+    ensure!(listeners[0] == file[0], "{listeners:#}");
+    apply().await?;
+    scene.settle("contour").await?;
+    let after = scene.served("exists", |_| true).await?;
+    ensure!(after["spec"] == before["spec"], "{after:#}");
     Ok(())
 }
 

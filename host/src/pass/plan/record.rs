@@ -2,12 +2,15 @@
 //! acted on, and the defaults that the user can see.
 
 use kube::ResourceExt;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::clean::{is_created_by_us, is_created_for};
 use super::{Guarded, uid};
 use crate::cluster::{Change, Kind, Write, name_of};
-use crate::kubernetes_gateway::applier_of;
+use crate::kubernetes_gateway::{applier_of, applier_of_field, last_editor};
+use crate::names::reason;
+use crate::pass::report::Notice;
 use crate::pass::vet::Wish;
 use crate::pass::world::{Target, World, last_applied, recorded_targets};
 use crate::{api, names};
@@ -17,6 +20,7 @@ pub(super) fn serving(
     world: &World,
     wish: &Wish,
     visible: Option<&api::GatewaySpec>,
+    notices: &mut Vec<Notice>,
 ) -> Option<Write> {
     let gateway = &world.gateway;
     let metadata = &gateway.metadata;
@@ -37,7 +41,10 @@ pub(super) fn serving(
     }
     let effective = api::GatewaySpec::from_effective(&wish.spec);
     let mut annotations = Vec::new();
+    // Told once for each effective spec, and once when it is given up.
+    let mut is_news = false;
     if last_applied(gateway).as_ref() != Some(&effective) {
+        is_news = true;
         annotations.push((
             names::LAST_APPLIED_ANNOTATION,
             Some(json!({"spec": effective}).to_string()),
@@ -47,9 +54,19 @@ pub(super) fn serving(
     if json!(targets) != recorded(gateway) {
         annotations.push((names::TARGETS_ANNOTATION, Some(json!(targets).to_string())));
     }
+    let shown = visible.map(|visible| show(gateway, visible));
+    if let Some(Shown {
+        taken_out: Some(record),
+        ..
+    }) = &shown
+    {
+        is_news = true;
+        annotations.push((names::TAKEN_OUT_ANNOTATION, Some(json!(record).to_string())));
+    }
     patch.annotate(metadata, &annotations);
-    if let Some(visible) = visible {
-        show(gateway, visible, &mut patch);
+    if let Some(shown) = shown {
+        notices.extend(shown.withheld.filter(|_| is_news));
+        patch.0.extend(shown.patch.0);
     }
     (patch.0.len() > guards).then(|| write(world, patch))
 }
@@ -129,26 +146,80 @@ fn targets(world: &World, wish: &Wish) -> Vec<Target> {
     targets
 }
 
-/// Makes the defaults visible, except in listeners that somebody else applies: a field of ours in
-/// them would stay behind when they rename one, and make their next apply fail.
-fn show(gateway: &api::Gateway, visible: &api::GatewaySpec, patch: &mut Guarded) {
+/// Who has taken defaults out of the spec that were shown in it, and how often.
+#[derive(Serialize, Deserialize)]
+struct TakenOut {
+    manager: String,
+    times: u32,
+}
+
+/// So often the same manager may take defaults out before they are written no more: a client-side
+/// apply of a whole list would do so for ever.
+const MOST_TAKEN_OUT: u32 = 2;
+
+/// How the defaults are made visible.
+struct Shown {
+    patch: Guarded,
+    /// What is to be recorded anew.
+    taken_out: Option<TakenOut>,
+    /// Why some are not.
+    withheld: Option<Notice>,
+}
+
+/// Makes the defaults visible, except in what somebody else applies: a field of ours in there would
+/// stay behind when they rename it, and make their next apply fail.
+fn show(gateway: &api::Gateway, visible: &api::GatewaySpec) -> Shown {
+    let mut shown = Shown {
+        patch: Guarded(Vec::new()),
+        taken_out: None,
+        withheld: None,
+    };
+    let patch = &mut shown.patch;
     let written = &gateway.spec;
     let path = ["f:spec", "f:gatewaySpec", "f:listeners"];
     let mut listeners = visible.gateway_spec.listeners.clone();
     for listener in &mut listeners {
-        let theirs = written
-            .gateway_spec
-            .listeners
-            .iter()
-            .find(|theirs| theirs.name == listener.name)
-            .filter(|_| applier_of(&gateway.metadata, &path, &listener.name).is_some());
-        if let Some(theirs) = theirs {
+        let theirs = written_listener(written, &listener.name);
+        let applier = applier_of(&gateway.metadata, &path, &listener.name);
+        if let (Some(theirs), Some(applier)) = (theirs, applier)
+            && theirs != listener
+        {
+            let message = format!(
+                "listener {} of the spec is applied by {applier}, so what is filled in for it is \
+                 effective without being written there: {}",
+                listener.name,
+                json!(listener)
+            );
+            shown.withheld = Some(Notice::new(reason::DEFAULTS_WITHHELD, message));
             listener.clone_from(theirs);
         }
     }
     if listeners != written.gateway_spec.listeners {
-        // The object may have been stored before `gatewaySpec` was required.
-        patch.add(&["spec", "gatewaySpec"], json!({"listeners": listeners}));
+        let mut give_up = false;
+        if is_taken_out(gateway, &listeners) {
+            let manager = last_editor(&gateway.metadata);
+            let before = taken_out(gateway)
+                .filter(|record| record.manager == manager)
+                .map_or(0, |record| record.times);
+            give_up = before + 1 >= MOST_TAKEN_OUT;
+            if before < MOST_TAKEN_OUT {
+                shown.taken_out = Some(TakenOut {
+                    manager: manager.to_owned(),
+                    times: before + 1,
+                });
+                let message = format!(
+                    "{manager} has taken listeners or host names that were filled in out of the \
+                     spec again: they stay effective, and are written there no more. Write them \
+                     into the file that {manager} applies, or apply it server-side"
+                );
+                let notice = Notice::new(reason::DEFAULTS_WITHHELD, message);
+                shown.withheld = shown.withheld.or(Some(notice).filter(|_| give_up));
+            }
+        }
+        if !give_up {
+            // The object may have been stored before `gatewaySpec` was required.
+            patch.add(&["spec", "gatewaySpec"], json!({"listeners": listeners}));
+        }
     }
     let named = visible
         .gateway_def
@@ -156,6 +227,7 @@ fn show(gateway: &api::Gateway, visible: &api::GatewaySpec, patch: &mut Guarded)
         .and_then(|def| def.name.as_ref());
     if let (Some(name), Some(def)) = (named, &written.gateway_def)
         && def.name.is_none()
+        && applier_of_field(&gateway.metadata, &["f:spec", "f:gatewayDef"]).is_none()
     {
         patch.add(&["spec", "gatewayDef", "name"], json!(name));
     }
@@ -185,4 +257,30 @@ fn show(gateway: &api::Gateway, visible: &api::GatewaySpec, patch: &mut Guarded)
             patch.add(&["spec", field], json!(visible));
         }
     }
+    shown
+}
+
+/// Whether something is missing in the spec that was shown in it before.
+fn is_taken_out(gateway: &api::Gateway, shown: &[api::Listener]) -> bool {
+    let Some(last) = last_applied(gateway) else {
+        return false;
+    };
+    shown.iter().any(|listener| {
+        let name = &listener.name;
+        let written = written_listener(&gateway.spec, name);
+        written != Some(listener)
+            && written_listener(&last, name).is_some_and(|last| {
+                last == listener || written.is_none_or(|written| written.hostname.is_none())
+            })
+    })
+}
+
+fn written_listener<'a>(spec: &'a api::GatewaySpec, name: &str) -> Option<&'a api::Listener> {
+    let mut listeners = spec.gateway_spec.listeners.iter();
+    listeners.find(|listener| listener.name == name)
+}
+
+fn taken_out(gateway: &api::Gateway) -> Option<TakenOut> {
+    let text = gateway.annotations().get(names::TAKEN_OUT_ANNOTATION)?;
+    serde_json::from_str(text).ok()
 }
