@@ -228,7 +228,7 @@ impl Cluster {
         ))
     }
 
-    /// A JSON patch of the spec, as somebody else than `kubectl` may send it.
+    /// A JSON patch of the spec, by the one who made the object.
     pub async fn patch_spec(
         &self,
         kind: Kind,
@@ -242,8 +242,12 @@ impl Cluster {
             operation["path"] = format!("/spec{path}").into();
         }
         let patch = Patch::Json::<()>(serde_json::from_value(patch)?);
+        let parameters = PatchParams {
+            field_manager: Some("platform-team".to_owned()),
+            ..PatchParams::default()
+        };
         self.api(kind, namespace)
-            .patch(name, &PatchParams::default(), &patch)
+            .patch(name, &parameters, &patch)
             .await?;
         Ok(())
     }

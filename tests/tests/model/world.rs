@@ -190,7 +190,18 @@ impl World {
             json!({
                 "apiVersion": "networking.openfunction.io/v1alpha1",
                 "kind": "Gateway",
-                "metadata": {"namespace": "ofn", "name": "openfunction", "resourceVersion": "1"},
+                "metadata": {
+                    "namespace": "ofn",
+                    "name": "openfunction",
+                    "resourceVersion": "1",
+                    "managedFields": [{
+                        "manager": "platform-team",
+                        "operation": "Update",
+                        "apiVersion": "networking.openfunction.io/v1alpha1",
+                        "fieldsType": "FieldsV1",
+                        "fieldsV1": {"f:spec": {}},
+                    }],
+                },
                 "spec": {
                     "domain": "ofn.io",
                     "gatewayRef": {"namespace": "infra", "name": "a"},
