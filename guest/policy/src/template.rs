@@ -100,6 +100,12 @@ mod tests {
             ("{{.Name | print | print \"a\"}}", "ahello"),
             ("}} is text", "}} is text"),
             ("{{ (.Name) }}", "hello"),
+            ("{{if eq .Namespace `default`}}a{{else}}b{{end}}", "a"),
+            ("{{with .Domain}}{{$.Name}}.{{.}}{{end}}", "hello.ofn.io"),
+            ("{{range $i := 3}}{{$i}}{{end}}", "012"),
+            ("{{$x := slice .Name 0 2}}{{$x}}", "he"),
+            ("{{define `t`}}{{.}}{{end}}{{template `t` .Name}}", "hello"),
+            ("{{printf `%05d%-3s%[1]x` 42 .Name}}", "00042hello2a"),
             ("", ""),
         ] {
             assert_eq!(evaluate(text).as_deref(), Ok(expected), "{text}");
@@ -113,38 +119,47 @@ mod tests {
                 "{{.Nme}}",
                 "at character 3: .Nme is not known here: use .Name, .Namespace, .Domain",
             ),
-            (
-                "{{.Name}",
-                "at character 8: \"}\" is not supported: use fields, texts in quotes, print and printf",
-            ),
+            ("{{.Name}", "at character 8: '}' cannot stand in a name"),
             (
                 "ab{{.Name",
                 "at character 3: the action has no end: write }}",
             ),
             ("{{}}", "at character 3: a value is missing"),
-            (
-                "{{.}}",
-                "at character 3: a . must be followed by the name of a field",
-            ),
+            ("{{.}}", "at character 3: the data cannot be printed"),
             (
                 "{{.Name.X}}",
-                "at character 8: .Name is a text and has no fields",
+                "at character 3: .X of string: it has no fields",
             ),
             (
-                "{{if .Name}}a{{end}}",
-                "at character 3: \"if\" is not supported: use fields, texts in quotes, print and printf",
+                "{{if .Name}}a",
+                "at character 1: the {{end}} of this action is missing",
             ),
+            ("a{{end}}", "at character 4: this end belongs to nothing"),
+            ("{{$x}}", "at character 3: $x is not declared"),
+            (
+                "{{lower .Name}}",
+                "at character 3: the function \"lower\" is not supported",
+            ),
+            ("{{1.5}}", "at character 3: 1.5 is not a whole number"),
             (
                 "{{.Name | .Domain}}",
-                "at character 11: only print and printf can take what stands before the |",
+                "at character 11: only a function can take what is piped",
             ),
             (
                 "{{.Name .Domain}}",
                 "at character 3: a value cannot be given arguments",
             ),
             (
-                "{{printf \"%q\" .Name}}",
-                "at character 3: printf is supported with %s, %v and %%, not with %q",
+                "{{eq .Name 1}}",
+                "at character 3: string and int cannot be compared like this",
+            ),
+            (
+                "{{slice .Name 9}}",
+                "at character 3: index 9 is out of range",
+            ),
+            (
+                "{{printf \"%f\" .Name}}",
+                "at character 3: printf with %f of string is not supported",
             ),
             (
                 "{{printf \"%s\"}}",
@@ -158,28 +173,42 @@ mod tests {
                 "{{/* a */ }}",
                 "at character 10: a comment must end right before }}",
             ),
-            ("{{\"a}}", "at character 3: the text in quotes has no end"),
+            ("{{\"a}}", "at character 7: the text in quotes has no end"),
             ("{{(.Name}}", "at character 9: a ) is missing"),
-            (
-                "{{.Name)}}",
-                "at character 8: \")\" is not supported: use fields, texts in quotes, print and printf",
-            ),
+            ("{{.Name)}}", "at character 8: ')' cannot stand here"),
         ] {
             assert_eq!(evaluate(text), Err(expected.to_owned()), "{text}");
         }
     }
 
     #[test]
-    fn deep_parentheses_are_an_error_and_no_overflow() {
+    fn what_has_no_end_is_an_error_and_no_overflow() {
         let deep = format!(
             "{{{{{}.Name{}}}}}",
             "(".repeat(100_000),
             ")".repeat(100_000)
         );
-        assert!(
-            evaluate(&deep)
-                .unwrap_err()
-                .ends_with("too many parentheses inside each other")
-        );
+        for (text, expected) in [
+            (deep.as_str(), "too much inside each other"),
+            (
+                &"{{if .Name}}".repeat(100_000),
+                "too much inside each other",
+            ),
+            (
+                "{{define `t`}}{{template `t`}}{{end}}{{template `t`}}",
+                "too much inside each other",
+            ),
+            (
+                "{{range 9223372036854775807}}{{end}}",
+                "the template takes too many steps",
+            ),
+            (
+                "{{$x := .Name}}{{range 99}}{{$x = print $x $x}}{{end}}",
+                "the result is too long",
+            ),
+            ("{{range 9999}}{{.}}{{end}}", "the result is too long"),
+        ] {
+            assert!(evaluate(text).unwrap_err().ends_with(expected));
+        }
     }
 }

@@ -20,27 +20,34 @@ pub(super) fn printf(values: &[Value]) -> Result<String, String> {
     let Some((Value::Text(format), arguments)) = values.split_first() else {
         return Err("the format of printf must be a text".to_owned());
     };
-    let mut arguments = arguments.iter();
     let mut text = String::new();
     let mut chars = format.chars().peekable();
+    let (mut next, mut reordered) = (0, false);
     while let Some(char) = chars.next() {
         if char != '%' {
             text.push(char);
             continue;
         }
         let layout = Layout::read(&mut chars)?;
+        // The number of an argument, in brackets and from 1.
+        if chars.next_if_eq(&'[').is_some() {
+            let index = number(&mut chars)?;
+            if index == 0 || index > arguments.len() || chars.next() != Some(']') {
+                return Err("printf has a bad [number] in its format".to_owned());
+            }
+            (next, reordered) = (index - 1, true);
+        }
         match chars.next() {
             None => return Err("printf has a % without a verb".to_owned()),
             Some('%') => text.push('%'),
             Some(verb) => {
                 let value = arguments
-                    .next()
+                    .get(next)
                     .ok_or("printf has fewer values than its format asks for")?;
+                next += 1;
                 let piece = layout.format(verb, value)?.ok_or_else(|| {
-                    format!(
-                        "printf with %{verb} of {} is not supported",
-                        value.type_name()
-                    )
+                    let kind = value.type_name();
+                    format!("printf with %{verb} of {kind} is not supported")
                 })?;
                 text.push_str(&piece);
             }
@@ -49,10 +56,11 @@ pub(super) fn printf(values: &[Value]) -> Result<String, String> {
             return Err("the result is too long".to_owned());
         }
     }
-    match arguments.next() {
-        None => Ok(text),
-        Some(_) => Err("printf has more values than its format asks for".to_owned()),
+    // Go does not look for values left over once a format has chosen its own order.
+    if next < arguments.len() && !reordered {
+        return Err("printf has more values than its format asks for".to_owned());
     }
+    Ok(text)
 }
 
 impl Layout {
@@ -82,6 +90,9 @@ impl Layout {
                 let bytes = text.bytes().take(self.precision.unwrap_or(usize::MAX));
                 let hex: String = bytes.map(|byte| format!("{byte:02x}")).collect();
                 upper_if(verb == 'X', hex)
+            }
+            ('T', Value::Bool(_) | Value::Int(_) | Value::Byte(_) | Value::Text(_)) => {
+                self.truncate(value.type_name())
             }
             ('t' | 'v', Value::Bool(bool)) => bool.to_string(),
             ('c', value) => match value.int() {
