@@ -232,13 +232,12 @@ impl<'a> Real<'a> {
             Action::Begin => self.pass = Some(Answers::new()),
             Action::Answer(index) => {
                 let standing = world.standing(before).context("a pass")?;
-                let (key, _) = standing.open.get(index).context("a request")?;
+                let (key, modelled) = standing.open.get(index).context("a request")?;
                 let own = stand_at(before.began, self.pass.as_ref().context("a pass")?);
                 let same = own.open.into_iter().find(|(own, _)| own == key);
                 let (_, request) =
                     same.with_context(|| format!("the real pass does not {key:?}"))?;
                 let answer = self.answer(&request).await?;
-                let (_, modelled) = standing.open.get(index).context("a request")?;
                 let modelled = modelled.carry_out(&mut before.objects.clone());
                 ensure!(
                     std::mem::discriminant(&answer) == std::mem::discriminant(&modelled),
