@@ -93,11 +93,14 @@ impl<'a> Real<'a> {
             uids: BTreeMap::new(),
         };
         for (_, kind, name) in compared() {
-            if real.get(kind, &name).await?.is_some() {
-                let free = json!({"metadata": {"finalizers": null}});
-                cluster
-                    .edit(kind, &name.namespace, &name.name, free)
-                    .await?;
+            if let Some(left) = real.get(kind, &name).await? {
+                // Only who has finalizers: the garbage collector may have taken the others by now.
+                if left["metadata"]["finalizers"].is_array() {
+                    let free = json!({"metadata": {"finalizers": null}});
+                    cluster
+                        .edit(kind, &name.namespace, &name.name, free)
+                        .await?;
+                }
                 cluster.delete(kind, &name.namespace, &name.name).await?;
                 cluster
                     .eventually_gone(kind, &name.namespace, &name.name)
