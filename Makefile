@@ -47,7 +47,8 @@ lint: toolchain $(CARGO_DENY)
 ## assets: the folder with the control plane, built once
 assets:
 	@tests/assets/assets.sh control-plane
-	@tests/assets/assets.sh gateway-api >/dev/null
+	@tests/assets/assets.sh gateway-api-v1.5.1 >/dev/null
+	@tests/assets/assets.sh gateway-api-v0.8.0 >/dev/null
 
 toolchain:
 	@rustup toolchain install >/dev/null 2>&1 || rustup show

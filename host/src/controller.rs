@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -39,14 +39,17 @@ const RESYNC: Duration = Duration::from_secs(600);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 /// The longest wait after a failure.
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
-/// How long a watched kind may be missing before we look for it again.
-const DISCOVERY: Duration = Duration::from_millis(500);
+/// How often we ask what is served while something is missing.
+const MISSING: Duration = Duration::from_millis(500);
+/// How often we ask what is served while all is there: an upgrade of the Gateway API's definitions
+/// is noticed this late.
+const SERVED: Duration = Duration::from_secs(5);
 /// Objects read at once when a watch begins.
 const PAGE: u32 = 100;
 
 struct Context {
     cluster: Live,
-    policies: Policies,
+    policies: Arc<Policies>,
     gateways: Store<GatewayMeta>,
     interests: Mutex<HashMap<ObjectName, Interest>>,
     failures: Mutex<HashMap<ObjectName, u32>>,
@@ -54,19 +57,110 @@ struct Context {
 }
 
 /// Watches a cluster and makes passes until `shutdown` is done; a pass that is under way ends
-/// first. Waits while the APIs that it needs are not served.
+/// first. Waits while the APIs that it needs are not served, and begins anew when the Gateway API
+/// comes to be served in another version.
+///
+/// # Errors
+///
+/// When the API server does not answer at the start.
 pub async fn run(
     client: Client,
     policies: Policies,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<()> {
-    let shutdown = futures::FutureExt::shared(shutdown);
-    let discovered = tokio::select! {
-        version = discover(&client) => version?,
-        () = shutdown.clone() => return Ok(()),
-    };
-    tracing::info!(gateway_api = discovered, "the Gateway API is served");
-    let cluster = Live::new(client.clone(), discovered);
+    client
+        .apiserver_version()
+        .await
+        .context("the API server does not answer")?;
+    let policies = Arc::new(policies);
+    let shutdown = shutdown.shared();
+    while shutdown.peek().is_none() {
+        let version = tokio::select! {
+            version = discover(&client) => version,
+            () = shutdown.clone() => break,
+        };
+        tracing::info!(gateway_api = version, "the Gateway API is served");
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let until = async {
+            tokio::select! {
+                () = shutdown.clone() => {}
+                () = served_otherwise(&client, &version) => {}
+            }
+            drop(stop);
+        };
+        let passes = make_passes(&client, &policies, &version, stopped.map(drop));
+        tokio::join!(until, passes);
+    }
+    Ok(())
+}
+
+/// Waits for the APIs that everything rests on. Answers the version of the Gateway API to use.
+async fn discover(client: &Client) -> String {
+    let mut told = String::new();
+    loop {
+        let waiting = match Served::ask(client).await {
+            Ok(Served {
+                gateway_api: Some(version),
+                openfunction: true,
+            }) => return version,
+            Ok(Served {
+                gateway_api: None, ..
+            }) => "the cluster does not serve the Gateway API \
+                   (gateways.gateway.networking.k8s.io) in v1 or v1beta1; install its CRDs"
+                .to_owned(),
+            Ok(_) => "the cluster does not serve the OpenFunction API \
+                      (gateways.networking.openfunction.io); install its CRD: ofn-gateway crd"
+                .to_owned(),
+            Err(error) => format!("the API server cannot be asked what it serves: {error}"),
+        };
+        if waiting != told {
+            tracing::warn!("waiting: {waiting}");
+            told = waiting;
+        }
+        tokio::time::sleep(MISSING).await;
+    }
+}
+
+/// Waits until the Gateway API is served in another version than this, or one of the APIs is gone.
+async fn served_otherwise(client: &Client, version: &str) {
+    loop {
+        tokio::time::sleep(SERVED).await;
+        // An API server that does not answer is the watches' matter.
+        let Ok(served) = Served::ask(client).await else {
+            continue;
+        };
+        if served.gateway_api.as_deref() != Some(version) || !served.openfunction {
+            tracing::info!(was = version, "the cluster serves other APIs than before");
+            return;
+        }
+    }
+}
+
+/// Which of the APIs that everything rests on a cluster serves.
+struct Served {
+    gateway_api: Option<String>,
+    openfunction: bool,
+}
+
+impl Served {
+    async fn ask(client: &Client) -> kube::Result<Self> {
+        let groups = client.list_api_groups().await?.groups;
+        let ours = api::Gateway::group(&());
+        Ok(Self {
+            gateway_api: gateway_api_version(client).await?,
+            openfunction: groups.iter().any(|group| group.name == ours),
+        })
+    }
+}
+
+/// Watches a cluster and makes passes until `stop` is done.
+async fn make_passes(
+    client: &Client,
+    policies: &Arc<Policies>,
+    gateway_api: &str,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let cluster = Live::new(client.clone(), gateway_api);
     let page = watcher::Config::default().page_size(PAGE);
     let controller = Controller::new(Api::<GatewayMeta>::all(client.clone()), page.clone())
         .with_config(controller::Config::default().concurrency(4));
@@ -79,7 +173,7 @@ pub async fn run(
             },
         ),
         cluster: cluster.clone(),
-        policies,
+        policies: Arc::clone(policies),
         gateways: controller.store(),
         interests: Mutex::default(),
         failures: Mutex::default(),
@@ -98,7 +192,7 @@ pub async fn run(
     let (by_namespace, by_service) = (interested(&context), interested(&context));
     let served = Arc::clone(&context);
     let mut controller = controller
-        .graceful_shutdown_on(shutdown)
+        .graceful_shutdown_on(stop)
         // Another OpenFunction Gateway may be the one to serve now.
         .watches(
             Api::<GatewayMeta>::all(client.clone()),
@@ -173,36 +267,6 @@ pub async fn run(
             }
         })
         .await;
-    Ok(())
-}
-
-/// Waits for the APIs that everything rests on.
-async fn discover(client: &Client) -> Result<String> {
-    let mut told = false;
-    loop {
-        let version = gateway_api_version(client)
-            .await
-            .context("the API server cannot be asked what it serves")?;
-        let ours = client
-            .list_api_groups()
-            .await?
-            .groups
-            .iter()
-            .any(|group| group.name == api::Gateway::group(&()));
-        match version {
-            Some(version) if ours => return Ok(version),
-            version if !told => {
-                let missing = match version {
-                    None => "the Gateway API (gateways.gateway.networking.k8s.io)",
-                    Some(_) => "the OpenFunction API (gateways.networking.openfunction.io)",
-                };
-                tracing::warn!("waiting: the cluster does not serve {missing}; install its CRDs");
-                told = true;
-            }
-            _ => {}
-        }
-        tokio::time::sleep(DISCOVERY).await;
-    }
 }
 
 async fn reconcile(

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the folder that holds what the demo and the end-to-end tests run, making it once:
 #   assets.sh control-plane   etcd, kube-apiserver, kube-controller-manager, kubectl
-#   assets.sh gateway-api     the custom resource definitions of the Gateway API
+#   assets.sh gateway-api-V   the custom resource definitions of version V of the Gateway API
 # All comes from Go modules pinned beside this file. The result is kept outside the project, keyed
 # by the pins. KUBEBUILDER_ASSETS may name a folder with the first four instead.
 set -euo pipefail
@@ -45,10 +45,10 @@ control_plane() {
 
 gateway_api() {
   local folder
-  folder=$cache/gateway-api-$(key gateway-api-v1.5.1)
+  folder=$cache/$1-$(key "$1")
   if [ ! -e "$folder/done" ]; then
     local module
-    module=$(cd gateway-api-v1.5.1 && go mod download -json sigs.k8s.io/gateway-api | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+    module=$(cd "$1" && go mod download -json sigs.k8s.io/gateway-api | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
     mkdir -p "$folder"
     cp -f "$module"/config/crd/standard/*.yaml "$folder"/
     chmod u+w "$folder"/*.yaml
@@ -59,6 +59,6 @@ gateway_api() {
 
 case ${1:-} in
   control-plane) control_plane ;;
-  gateway-api) gateway_api ;;
-  *) say "usage: assets.sh control-plane|gateway-api"; exit 2 ;;
+  gateway-api-v0.8.0 | gateway-api-v1.5.1) gateway_api "$1" ;;
+  *) say "usage: assets.sh control-plane|gateway-api-v0.8.0|gateway-api-v1.5.1"; exit 2 ;;
 esac

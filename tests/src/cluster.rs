@@ -21,6 +21,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
+    gateway_api: &'static str,
 }
 
 /// The kinds of objects that tests speak of.
@@ -45,30 +46,42 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn resource(self) -> ApiResource {
-        let (api_version, kind, plural) = match self {
-            Self::Ofn => ("networking.openfunction.io/v1alpha1", "Gateway", "gateways"),
-            Self::Gateway => ("gateway.networking.k8s.io/v1", "Gateway", "gateways"),
+    fn resource(self, gateway_api: &str) -> ApiResource {
+        let (group, version, kind, plural) = match self {
+            Self::Ofn => (
+                "networking.openfunction.io",
+                "v1alpha1",
+                "Gateway",
+                "gateways",
+            ),
+            Self::Gateway => (
+                "gateway.networking.k8s.io",
+                gateway_api,
+                "Gateway",
+                "gateways",
+            ),
             Self::GatewayClass => (
-                "gateway.networking.k8s.io/v1",
+                "gateway.networking.k8s.io",
+                gateway_api,
                 "GatewayClass",
                 "gatewayclasses",
             ),
-            Self::Service => ("v1", "Service", "services"),
-            Self::EndpointSlice => ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
-            Self::Namespace => ("v1", "Namespace", "namespaces"),
-            Self::Event => ("events.k8s.io/v1", "Event", "events"),
+            Self::Service => ("", "v1", "Service", "services"),
+            Self::EndpointSlice => ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
+            Self::Namespace => ("", "v1", "Namespace", "namespaces"),
+            Self::Event => ("events.k8s.io", "v1", "Event", "events"),
             Self::Definition => (
-                "apiextensions.k8s.io/v1",
+                "apiextensions.k8s.io",
+                "v1",
                 "CustomResourceDefinition",
                 "customresourcedefinitions",
             ),
         };
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let gvk = kube::core::GroupVersionKind::gvk(group, version, kind);
         ApiResource {
             group: group.to_owned(),
             version: version.to_owned(),
-            api_version: api_version.to_owned(),
+            api_version: gvk.api_version(),
             kind: kind.to_owned(),
             plural: plural.to_owned(),
         }
@@ -78,7 +91,19 @@ impl Kind {
 impl Cluster {
     /// A cluster through a client.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self {
+            client,
+            gateway_api: "v1",
+        }
+    }
+
+    /// The same cluster, whose Gateways are read and written in another version of the Gateway
+    /// API.
+    pub fn with_gateway_api(&self, version: &'static str) -> Self {
+        Self {
+            gateway_api: version,
+            ..self.clone()
+        }
     }
 
     /// The client.
@@ -87,7 +112,7 @@ impl Cluster {
     }
 
     fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
-        let resource = kind.resource();
+        let resource = kind.resource(self.gateway_api);
         match kind {
             Kind::GatewayClass | Kind::Namespace | Kind::Definition => {
                 Api::all_with(self.client.clone(), &resource)
@@ -96,17 +121,22 @@ impl Cluster {
         }
     }
 
-    /// Installs the CRDs of the Gateway API and ours, and what the manifest in `deploy/` says,
-    /// with the rights given to the user that the tests run the host as.
+    /// Installs the CRDs of the Gateway API, and what OpenFunction Gateway needs.
     pub async fn install(&self) -> Result<()> {
-        let mut definitions: Vec<_> = std::fs::read_dir(assets("gateway-api")?)?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<Result<Vec<_>>>()?;
+        self.install_gateway_api("v1.5.1").await?;
+        self.install_openfunction().await
+    }
+
+    /// Installs the CRDs of a release of the Gateway API, v0.8.0 or v1.5.1.
+    pub async fn install_gateway_api(&self, release: &str) -> Result<()> {
+        let mut definitions: Vec<_> =
+            std::fs::read_dir(assets(&format!("gateway-api-{release}"))?)?
+                .map(|entry| Ok(entry?.path()))
+                .collect::<Result<Vec<_>>>()?;
         definitions.retain(|path| {
             path.extension()
                 .is_some_and(|extension| extension == "yaml")
         });
-        definitions.push(workspace().join("deploy/crds/gateways.networking.openfunction.io.yaml"));
         definitions.sort();
         for file in &definitions {
             self.apply_file(file).await?;
@@ -114,13 +144,24 @@ impl Cluster {
         for name in [
             "gateways.gateway.networking.k8s.io",
             "gatewayclasses.gateway.networking.k8s.io",
-            "gateways.networking.openfunction.io",
         ] {
-            self.eventually(Kind::Definition, "", name, "is established", |definition| {
-                has_condition(definition, "Established", "True", None)
-            })
-            .await?;
+            self.is_established(name).await?;
         }
+        Ok(())
+    }
+
+    /// Installs our CRD and what the manifest in `deploy/` says.
+    pub async fn install_openfunction(&self) -> Result<()> {
+        self.apply_file(&workspace().join("deploy/crds/gateways.networking.openfunction.io.yaml"))
+            .await?;
+        self.is_established("gateways.networking.openfunction.io")
+            .await?;
+        self.install_manifest().await
+    }
+
+    /// Installs what the manifest in `deploy/` says, with the rights given to the user that the
+    /// tests run the host as.
+    pub async fn install_manifest(&self) -> Result<()> {
         self.namespace("openfunction").await?;
         self.apply_file(&workspace().join("deploy/ofn-gateway.yaml"))
             .await?;
@@ -132,6 +173,20 @@ impl Cluster {
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": User::Host.name()}],
         }))
         .await
+    }
+
+    async fn is_established(&self, definition: &str) -> Result<()> {
+        let is_established =
+            |definition: &Value| has_condition(definition, "Established", "True", None);
+        self.eventually(
+            Kind::Definition,
+            "",
+            definition,
+            "is established",
+            is_established,
+        )
+        .await?;
+        Ok(())
     }
 
     /// Applies every object of a YAML file, server-side.
@@ -181,7 +236,7 @@ impl Cluster {
         name: &str,
         body: Value,
     ) -> Result<Value> {
-        let object = object(kind, namespace, name, body)?;
+        let object = self.object(kind, namespace, name, body)?;
         let parameters = PostParams {
             field_manager: Some("platform-team".to_owned()),
             ..PostParams::default()
@@ -202,7 +257,7 @@ impl Cluster {
         manager: &str,
         body: Value,
     ) -> Result<Value> {
-        let object = object(kind, namespace, name, body)?;
+        let object = self.object(kind, namespace, name, body)?;
         let parameters = PatchParams::apply(manager).force();
         let api = self.api(kind, namespace);
         Ok(json!(
@@ -300,6 +355,24 @@ impl Cluster {
             .collect())
     }
 
+    fn object(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        body: Value,
+    ) -> Result<DynamicObject> {
+        let resource = kind.resource(self.gateway_api);
+        let mut value = body;
+        value["apiVersion"] = resource.api_version.into();
+        value["kind"] = resource.kind.into();
+        value["metadata"]["name"] = name.into();
+        if !namespace.is_empty() {
+            value["metadata"]["namespace"] = namespace.into();
+        }
+        Ok(serde_json::from_value(value)?)
+    }
+
     /// Begins to delete an object, which may be gone already.
     pub async fn delete(&self, kind: Kind, namespace: &str, name: &str) -> Result<()> {
         match self
@@ -353,18 +426,6 @@ impl Cluster {
         }
         Ok(())
     }
-}
-
-fn object(kind: Kind, namespace: &str, name: &str, body: Value) -> Result<DynamicObject> {
-    let resource = kind.resource();
-    let mut value = body;
-    value["apiVersion"] = resource.api_version.into();
-    value["kind"] = resource.kind.into();
-    value["metadata"]["name"] = name.into();
-    if !namespace.is_empty() {
-        value["metadata"]["namespace"] = namespace.into();
-    }
-    Ok(serde_json::from_value(value)?)
 }
 
 /// Whether `status.conditions` has a condition; with any reason if none is given.

@@ -3,4 +3,5 @@
 pub mod cluster;
 pub mod control_plane;
 pub mod host;
+pub mod implementation;
 pub mod stepped;
