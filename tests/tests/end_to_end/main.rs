@@ -9,6 +9,7 @@ mod bad_input;
 mod deletion;
 mod entry;
 mod listeners;
+mod moves;
 mod ownership;
 mod rest;
 mod scene;
@@ -34,6 +35,7 @@ fn main() -> Result<ExitCode> {
         deletion::tests(),
         entry::tests(),
         listeners::tests(),
+        moves::tests(),
         ownership::tests(),
         rest::tests(),
         status::tests(),

@@ -31,6 +31,9 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
+/// The listeners of [`Scene::default_spec`].
+pub const OURS: [&str; 2] = ["ofn-http-internal", "ofn-http-external"];
+
 pub struct Scene {
     pub plane: Arc<ControlPlane>,
     pub cluster: Cluster,
@@ -135,6 +138,15 @@ impl Scene {
                 listener("ofn-http-external", "*.ofn.io"),
             ]},
         })
+    }
+
+    /// The same for a Gateway that is to be made.
+    pub fn defined_spec(&self, name: &str, class: &str) -> Value {
+        let mut spec = self.default_spec("");
+        spec["gatewayRef"] = Value::Null;
+        spec["gatewayDef"] =
+            json!({"name": name, "namespace": self.infra, "gatewayClassName": class});
+        spec
     }
 
     pub async fn serve(&self, spec: Value) -> Result<Value> {

@@ -1,9 +1,9 @@
 use anyhow::{Result, ensure};
 use ofn_tests::cluster::{Kind, condition, has_condition};
 use ofn_tests::control_plane::User;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::scene::{Scene, listener, listener_names, own_listener, tests};
+use crate::scene::{OURS, Scene, listener, listener_names, own_listener, tests};
 
 tests![
     a_defined_gateway_is_created_with_its_class_updated_and_deleted,
@@ -12,28 +12,16 @@ tests![
     a_gateway_that_does_not_exist_yet_is_reported_and_served_when_it_comes,
     a_class_that_does_not_exist_yet_is_reported_and_forgotten_when_it_comes,
     a_namespace_that_does_not_exist_yet_is_reported_and_used_when_it_comes,
-    a_move_to_another_gateway_cleans_the_first_one_when_the_second_is_ready,
-    a_move_while_the_host_was_down_is_made_up_for,
-    a_move_from_a_created_gateway_to_an_existing_one_deletes_the_created_one,
     the_oldest_openfunction_gateway_is_served_and_the_next_one_takes_over,
     one_that_stands_by_and_is_deleted_leaves_the_gateway_of_the_served_one_alone,
     a_copy_of_a_created_gateway_is_not_deleted,
 ];
 
-fn defined(scene: &Scene, name: &str, class: &str) -> Value {
-    let mut spec = scene.default_spec("");
-    spec["gatewayRef"] = Value::Null;
-    spec["gatewayDef"] = json!({"name": name, "namespace": scene.infra, "gatewayClassName": class});
-    spec
-}
-
-const OURS: [&str; 2] = ["ofn-http-internal", "ofn-http-external"];
-
 async fn a_defined_gateway_is_created_with_its_class_updated_and_deleted(
     scene: &Scene,
 ) -> Result<()> {
     scene.class().await?;
-    scene.serve(defined(scene, "made", "contour")).await?;
+    scene.serve(scene.defined_spec("made", "contour")).await?;
     let made = scene.has_listeners("made", &OURS).await?;
     ensure!(made["spec"]["gatewayClassName"] == "contour");
     scene.program("made").await?;
@@ -72,7 +60,7 @@ async fn a_gateway_that_existed_under_the_defined_name_is_never_deleted(
     scene: &Scene,
 ) -> Result<()> {
     let before = scene.platform("theirs").await?;
-    scene.serve(defined(scene, "theirs", "contour")).await?;
+    scene.serve(scene.defined_spec("theirs", "contour")).await?;
     scene
         .has_listeners(
             "theirs",
@@ -100,7 +88,7 @@ async fn a_created_gateway_stays_when_others_have_put_listeners_into_it(
     scene: &Scene,
 ) -> Result<()> {
     scene.class().await?;
-    scene.serve(defined(scene, "made", "contour")).await?;
+    scene.serve(scene.defined_spec("made", "contour")).await?;
     scene.has_listeners("made", &OURS).await?;
     let theirs = json!({"spec": {"gatewayClassName": "contour", "listeners": [own_listener()]}});
     scene
@@ -165,7 +153,7 @@ async fn a_class_that_does_not_exist_yet_is_reported_and_forgotten_when_it_comes
     scene: &Scene,
 ) -> Result<()> {
     let class = format!("class-of-{}", scene.infra);
-    scene.serve(defined(scene, "made", &class)).await?;
+    scene.serve(scene.defined_spec("made", &class)).await?;
     let object = scene
         .served("says that the class is missing", |object| {
             has_condition(object, "Ready", "False", Some("NotFound"))
@@ -195,7 +183,7 @@ async fn a_namespace_that_does_not_exist_yet_is_reported_and_used_when_it_comes(
 ) -> Result<()> {
     scene.class().await?;
     let namespace = format!("late-{}", scene.infra);
-    let mut spec = defined(scene, "made", "contour");
+    let mut spec = scene.defined_spec("made", "contour");
     spec["gatewayDef"]["namespace"] = json!(namespace);
     scene.serve(spec).await?;
     let object = scene
@@ -224,100 +212,6 @@ async fn a_namespace_that_does_not_exist_yet_is_reported_and_used_when_it_comes(
         })
         .await?;
     Ok(())
-}
-
-async fn a_move_to_another_gateway_cleans_the_first_one_when_the_second_is_ready(
-    scene: &Scene,
-) -> Result<()> {
-    scene.platform("first").await?;
-    scene
-        .gateway_with("second", json!([own_listener()]))
-        .await?;
-    scene.serve(scene.default_spec("first")).await?;
-    scene
-        .has_listeners(
-            "first",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
-    scene
-        .edit(json!({"spec": {"gatewayRef": {"name": "second"}}}))
-        .await?;
-    scene
-        .has_listeners(
-            "second",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
-    scene.settle("second").await?;
-    // The second is not ready: traffic may still come to the first.
-    scene
-        .has_listeners(
-            "first",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
-    scene.program("second").await?;
-    let first = scene.has_listeners("first", &["platform"]).await?;
-    ensure!(
-        first["metadata"]["annotations"]
-            .get("networking.openfunction.io/injected-listeners")
-            .is_none(),
-        "{first:#}"
-    );
-    scene.is_ready().await?;
-    Ok(())
-}
-
-async fn a_move_while_the_host_was_down_is_made_up_for(scene: &Scene) -> Result<()> {
-    scene.platform("first").await?;
-    scene
-        .gateway_with("second", json!([own_listener()]))
-        .await?;
-    scene.serve(scene.default_spec("first")).await?;
-    scene
-        .has_listeners(
-            "first",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
-    scene.stop_host()?;
-    scene
-        .edit(json!({"spec": {"gatewayRef": {"name": "second"}}}))
-        .await?;
-    scene.start_host()?;
-    scene
-        .has_listeners(
-            "second",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
-    scene.program("second").await?;
-    scene.has_listeners("first", &["platform"]).await?;
-    Ok(())
-}
-
-async fn a_move_from_a_created_gateway_to_an_existing_one_deletes_the_created_one(
-    scene: &Scene,
-) -> Result<()> {
-    scene.platform("theirs").await?;
-    scene.serve(defined(scene, "made", "contour")).await?;
-    scene.has_listeners("made", &OURS).await?;
-    let reference = json!({"name": "theirs", "namespace": scene.infra});
-    scene
-        .edit(json!({"spec": {"gatewayDef": null, "gatewayRef": reference}}))
-        .await?;
-    scene
-        .has_listeners(
-            "theirs",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
-    scene.program("theirs").await?;
-    scene
-        .cluster
-        .eventually_gone(Kind::Gateway, &scene.infra, "made")
-        .await
 }
 
 async fn the_oldest_openfunction_gateway_is_served_and_the_next_one_takes_over(
@@ -407,7 +301,7 @@ async fn one_that_stands_by_and_is_deleted_leaves_the_gateway_of_the_served_one_
 
 async fn a_copy_of_a_created_gateway_is_not_deleted(scene: &Scene) -> Result<()> {
     scene.class().await?;
-    scene.serve(defined(scene, "made", "contour")).await?;
+    scene.serve(scene.defined_spec("made", "contour")).await?;
     let made = scene.has_listeners("made", &OURS).await?;
     // As somebody makes it who exports the Gateway and renames it.
     let copy = json!({

@@ -1,0 +1,257 @@
+//! From one Kubernetes Gateway to another.
+
+use anyhow::{Result, ensure};
+use ofn_tests::cluster::Kind;
+use serde_json::json;
+
+use crate::scene::{OURS, Scene, listener, listener_names, own_listener, programmed, tests};
+
+tests![
+    a_move_to_another_gateway_cleans_the_first_one_when_the_second_is_ready,
+    a_move_while_the_host_was_down_is_made_up_for,
+    a_move_from_a_created_gateway_to_an_existing_one_deletes_the_created_one,
+    a_move_from_an_existing_gateway_to_a_created_one_cleans_the_existing_one,
+    another_name_for_a_defined_gateway_makes_another_and_deletes_the_first,
+    another_namespace_for_a_defined_gateway_makes_one_there_and_deletes_the_first,
+    a_move_back_before_the_first_has_ended_leaves_the_first_as_it_was,
+    a_move_back_while_the_host_was_down_is_made_up_for,
+    a_move_and_a_deletion_while_the_host_was_down_clean_every_gateway,
+    a_listener_removed_while_the_host_was_down_leaves_the_gateway,
+];
+
+const WITH_OURS: [&str; 3] = ["platform", OURS[0], OURS[1]];
+
+async fn a_move_to_another_gateway_cleans_the_first_one_when_the_second_is_ready(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("first").await?;
+    scene
+        .gateway_with("second", json!([own_listener()]))
+        .await?;
+    scene.serve(scene.default_spec("first")).await?;
+    scene.has_listeners("first", &WITH_OURS).await?;
+    scene
+        .edit(json!({"spec": {"gatewayRef": {"name": "second"}}}))
+        .await?;
+    scene.has_listeners("second", &WITH_OURS).await?;
+    scene.settle("second").await?;
+    // The second is not ready: traffic may still come to the first.
+    scene.has_listeners("first", &WITH_OURS).await?;
+    scene.program("second").await?;
+    let first = scene.has_listeners("first", &["platform"]).await?;
+    ensure!(
+        first["metadata"]["annotations"]
+            .get("networking.openfunction.io/injected-listeners")
+            .is_none(),
+        "{first:#}"
+    );
+    scene.is_ready().await?;
+    Ok(())
+}
+
+async fn a_move_while_the_host_was_down_is_made_up_for(scene: &Scene) -> Result<()> {
+    scene.platform("first").await?;
+    scene
+        .gateway_with("second", json!([own_listener()]))
+        .await?;
+    scene.serve(scene.default_spec("first")).await?;
+    scene.has_listeners("first", &WITH_OURS).await?;
+    scene.stop_host()?;
+    scene
+        .edit(json!({"spec": {"gatewayRef": {"name": "second"}}}))
+        .await?;
+    scene.start_host()?;
+    scene.has_listeners("second", &WITH_OURS).await?;
+    scene.program("second").await?;
+    scene.has_listeners("first", &["platform"]).await?;
+    Ok(())
+}
+
+async fn a_move_from_a_created_gateway_to_an_existing_one_deletes_the_created_one(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("theirs").await?;
+    scene.serve(scene.defined_spec("made", "contour")).await?;
+    scene.has_listeners("made", &OURS).await?;
+    let reference = json!({"name": "theirs", "namespace": scene.infra});
+    scene
+        .edit(json!({"spec": {"gatewayDef": null, "gatewayRef": reference}}))
+        .await?;
+    scene.has_listeners("theirs", &WITH_OURS).await?;
+    scene.program("theirs").await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Gateway, &scene.infra, "made")
+        .await
+}
+
+async fn a_move_from_an_existing_gateway_to_a_created_one_cleans_the_existing_one(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("existing").await?;
+    scene.serve(scene.default_spec("existing")).await?;
+    scene.has_listeners("existing", &WITH_OURS).await?;
+    scene
+        .edit(json!({"spec": {
+            "gatewayRef": null,
+            "gatewayDef": {"name": "made", "namespace": scene.infra, "gatewayClassName": "contour"},
+        }}))
+        .await?;
+    scene.has_listeners("made", &OURS).await?;
+    scene.settle("made").await?;
+    scene.has_listeners("existing", &WITH_OURS).await?;
+    scene.program("made").await?;
+    scene.has_listeners("existing", &["platform"]).await?;
+    Ok(())
+}
+
+async fn another_name_for_a_defined_gateway_makes_another_and_deletes_the_first(
+    scene: &Scene,
+) -> Result<()> {
+    scene.class().await?;
+    scene.serve(scene.defined_spec("first", "contour")).await?;
+    scene.has_listeners("first", &OURS).await?;
+    scene
+        .edit(json!({"spec": {"gatewayDef": {"name": "second"}}}))
+        .await?;
+    scene.has_listeners("second", &OURS).await?;
+    scene.settle("second").await?;
+    scene.has_listeners("first", &OURS).await?;
+    scene.program("second").await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Gateway, &scene.infra, "first")
+        .await?;
+    scene.is_ready().await?;
+    Ok(())
+}
+
+async fn another_namespace_for_a_defined_gateway_makes_one_there_and_deletes_the_first(
+    scene: &Scene,
+) -> Result<()> {
+    scene.class().await?;
+    scene.serve(scene.defined_spec("made", "contour")).await?;
+    scene.has_listeners("made", &OURS).await?;
+    scene
+        .edit(json!({"spec": {"gatewayDef": {"namespace": scene.ofn}}}))
+        .await?;
+    let made = scene
+        .cluster
+        .eventually(Kind::Gateway, &scene.ofn, "made", "is there", |made| {
+            listener_names(made) == OURS
+        })
+        .await?;
+    let status = programmed(&OURS, made["metadata"]["generation"].as_i64().unwrap_or(0));
+    scene
+        .cluster
+        .write_status(Kind::Gateway, &scene.ofn, "made", status)
+        .await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Gateway, &scene.infra, "made")
+        .await?;
+    scene.is_ready().await?;
+    Ok(())
+}
+
+async fn a_move_back_before_the_first_has_ended_leaves_the_first_as_it_was(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("first").await?;
+    scene
+        .gateway_with("second", json!([own_listener()]))
+        .await?;
+    scene.serve(scene.default_spec("first")).await?;
+    let before = scene.has_listeners("first", &WITH_OURS).await?;
+    scene.program("first").await?;
+    scene.is_ready().await?;
+    scene
+        .edit(json!({"spec": {"gatewayRef": {"name": "second"}}}))
+        .await?;
+    scene.has_listeners("second", &WITH_OURS).await?;
+    scene
+        .edit(json!({"spec": {"gatewayRef": {"name": "first"}}}))
+        .await?;
+    scene.has_listeners("second", &["platform"]).await?;
+    scene.settle("first").await?;
+    let after = scene.has_listeners("first", &WITH_OURS).await?;
+    ensure!(
+        after["metadata"]["generation"] == before["metadata"]["generation"],
+        "{after:#}"
+    );
+    scene.is_ready().await?;
+    Ok(())
+}
+
+async fn a_move_back_while_the_host_was_down_is_made_up_for(scene: &Scene) -> Result<()> {
+    scene.platform("first").await?;
+    scene
+        .gateway_with("second", json!([own_listener()]))
+        .await?;
+    scene.serve(scene.default_spec("first")).await?;
+    scene.has_listeners("first", &WITH_OURS).await?;
+    scene.program("first").await?;
+    scene
+        .edit(json!({"spec": {"gatewayRef": {"name": "second"}}}))
+        .await?;
+    scene.has_listeners("second", &WITH_OURS).await?;
+    scene.stop_host()?;
+    scene
+        .edit(json!({"spec": {"gatewayRef": {"name": "first"}}}))
+        .await?;
+    scene.start_host()?;
+    scene.has_listeners("second", &["platform"]).await?;
+    scene.has_listeners("first", &WITH_OURS).await?;
+    scene.is_ready().await?;
+    Ok(())
+}
+
+async fn a_move_and_a_deletion_while_the_host_was_down_clean_every_gateway(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("first").await?;
+    scene
+        .gateway_with("second", json!([own_listener()]))
+        .await?;
+    scene.gateway_with("third", json!([own_listener()])).await?;
+    scene.serve(scene.default_spec("first")).await?;
+    scene.has_listeners("first", &WITH_OURS).await?;
+    scene
+        .edit(json!({"spec": {"gatewayRef": {"name": "second"}}}))
+        .await?;
+    scene.has_listeners("second", &WITH_OURS).await?;
+    scene.stop_host()?;
+    scene
+        .edit(json!({"spec": {"gatewayRef": {"name": "third"}}}))
+        .await?;
+    scene
+        .cluster
+        .delete(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    scene.start_host()?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    for gateway in ["first", "second", "third"] {
+        scene.has_listeners(gateway, &["platform"]).await?;
+    }
+    Ok(())
+}
+
+async fn a_listener_removed_while_the_host_was_down_leaves_the_gateway(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    scene.has_listeners("contour", &WITH_OURS).await?;
+    scene.stop_host()?;
+    scene
+        .edit(json!({"spec": {"gatewaySpec": {"listeners": [listener("ofn-http-internal", "*.cluster.local")]}}}))
+        .await?;
+    scene.start_host()?;
+    scene
+        .has_listeners("contour", &["platform", "ofn-http-internal"])
+        .await?;
+    Ok(())
+}
