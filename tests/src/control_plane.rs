@@ -123,6 +123,39 @@ struct AuditStatus {
     code: u16,
 }
 
+/// kubectl, as the person at the demo uses it.
+pub struct Kubectl {
+    program: PathBuf,
+    kubeconfig: PathBuf,
+}
+
+impl Kubectl {
+    /// For the cluster of a control plane.
+    pub fn new(plane: &ControlPlane) -> Result<Self> {
+        Ok(Self {
+            program: assets("control-plane")?.join("kubectl"),
+            kubeconfig: plane.kubeconfig(User::Admin),
+        })
+    }
+
+    /// `kubectl apply`, client-side.
+    pub fn apply(&self, object: &serde_json::Value) -> Result<()> {
+        let mut child = Command::new(&self.program)
+            .args(["apply", "-f", "-"])
+            .env("KUBECONFIG", &self.kubeconfig)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let input = child.stdin.take().context("kubectl has no input")?;
+        serde_json::to_writer(input, object)?;
+        let status = child.wait()?;
+        if !status.success() {
+            bail!("kubectl apply: {status}");
+        }
+        Ok(())
+    }
+}
+
 /// The folder that `tests/assets/assets.sh` prints.
 pub fn assets(what: &str) -> Result<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/assets.sh");

@@ -69,14 +69,7 @@ async fn a_deletion_ends_where_ours_are_the_only_listeners_and_says_what_stayed(
         .cluster
         .edit(Kind::Gateway, &scene.infra, "contour", edit)
         .await?;
-    scene
-        .cluster
-        .delete(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
-    scene
-        .cluster
-        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
+    scene.delete_openfunction().await?;
     let left = scene
         .cluster
         .must_get(Kind::Gateway, &scene.infra, "contour")
@@ -102,14 +95,7 @@ async fn a_deletion_ends_where_the_gateway_is_gone(scene: &Scene) -> Result<()> 
         .cluster
         .delete(Kind::Gateway, &scene.infra, "contour")
         .await?;
-    scene
-        .cluster
-        .delete(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
-    scene
-        .cluster
-        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
-        .await
+    scene.delete_openfunction().await
 }
 
 async fn a_deletion_while_the_host_was_down_is_made_up_for(scene: &Scene) -> Result<()> {

@@ -116,14 +116,7 @@ async fn what_the_kubernetes_gateway_had_is_untouched(scene: &Scene) -> Result<(
                 listener("ofn-http-external", "*.ofn.io"),
             ])
     );
-    scene
-        .cluster
-        .delete(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
-    scene
-        .cluster
-        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
+    scene.delete_openfunction().await?;
     let after = scene
         .cluster
         .must_get(Kind::Gateway, &scene.infra, "contour")

@@ -1,5 +1,6 @@
 use anyhow::{Result, ensure};
 use ofn_tests::cluster::{Kind, condition, has_condition, named};
+use ofn_tests::control_plane::{Kubectl, User};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, listener, listener_names, own_listener, tests};
@@ -10,6 +11,11 @@ tests![
     a_listener_that_somebody_applies_over_ours_is_theirs,
     our_listeners_come_back_when_somebody_removes_them,
     listeners_that_the_old_controller_put_there_are_ours,
+    a_foreign_listener_of_our_name_stays_however_it_was_written,
+    a_listener_that_somebody_applies_just_as_it_is_is_theirs_too,
+    a_client_side_apply_of_the_gateways_own_file_does_not_take_our_listeners_for_long,
+    a_gateway_restored_without_managed_fields_is_served_and_cleaned_as_before,
+    a_gateway_that_is_full_is_reported_and_keeps_what_it_has,
 ];
 
 async fn conflict(scene: &Scene, name: &str) -> Result<String> {
@@ -42,14 +48,7 @@ async fn a_foreign_listener_of_our_name_stays_and_is_reported(scene: &Scene) -> 
     ensure!(gateway["spec"]["listeners"][0] == theirs, "{gateway:#}");
     let message = conflict(scene, "ofn-http-external").await?;
     ensure!(message.contains("which platform-team made"), "{message}");
-    scene
-        .cluster
-        .delete(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
-    scene
-        .cluster
-        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
+    scene.delete_openfunction().await?;
     let gateway = scene
         .has_listeners("contour", &["ofn-http-external"])
         .await?;
@@ -105,14 +104,7 @@ async fn a_listener_that_somebody_applies_over_ours_is_theirs(scene: &Scene) -> 
         .await?;
     let message = conflict(scene, "ofn-http-external").await?;
     ensure!(message.contains("which neighbour made"), "{message}");
-    scene
-        .cluster
-        .delete(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
-    scene
-        .cluster
-        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
+    scene.delete_openfunction().await?;
     let gateway = scene
         .has_listeners("contour", &["platform", "ofn-http-external"])
         .await?;
@@ -188,6 +180,184 @@ async fn listeners_that_the_old_controller_put_there_are_ours(scene: &Scene) -> 
         .await?;
     ensure!(
         gateway["spec"]["listeners"][2]["hostname"] == "*.ofn.io",
+        "{gateway:#}"
+    );
+    Ok(())
+}
+
+async fn a_foreign_listener_of_our_name_stays_however_it_was_written(scene: &Scene) -> Result<()> {
+    scene.class().await?;
+    let theirs = listener("ofn-http-external", "theirs.example.com");
+    let body = json!({"spec": {"gatewayClassName": "contour", "listeners": [theirs]}});
+    scene
+        .cluster
+        .apply(Kind::Gateway, &scene.infra, "applied", "neighbour", body)
+        .await?;
+    scene
+        .gateway_with("edited", json!([own_listener()]))
+        .await?;
+    let edit = json!({"spec": {"listeners": [theirs]}});
+    scene
+        .cluster
+        .edit(Kind::Gateway, &scene.infra, "edited", edit)
+        .await?;
+    scene.serve(scene.default_spec("applied")).await?;
+    for (gateway, owner) in [("applied", "neighbour"), ("edited", "kubectl-edit")] {
+        scene
+            .edit(json!({"spec": {"gatewayRef": {"name": gateway}}}))
+            .await?;
+        let live = scene
+            .has_listeners(gateway, &["ofn-http-external", "ofn-http-internal"])
+            .await?;
+        ensure!(live["spec"]["listeners"][0] == theirs, "{live:#}");
+        scene
+            .served("names the owner", |object| {
+                let ready = condition(object, "Ready").cloned().unwrap_or_default();
+                ready["reason"] == "ListenerConflict"
+                    && ready["message"]
+                        .as_str()
+                        .is_some_and(|message| message.contains(&format!("which {owner} made")))
+            })
+            .await?;
+    }
+    scene.delete_openfunction().await?;
+    for gateway in ["applied", "edited"] {
+        let live = scene.has_listeners(gateway, &["ofn-http-external"]).await?;
+        ensure!(live["spec"]["listeners"][0] == theirs, "{live:#}");
+    }
+    Ok(())
+}
+
+async fn a_listener_that_somebody_applies_just_as_it_is_is_theirs_too(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    let all = ["platform", "ofn-http-internal", "ofn-http-external"];
+    scene.has_listeners("contour", &all).await?;
+    let same = listener("ofn-http-external", "*.ofn.io");
+    let applied = json!({"spec": {"gatewayClassName": "contour", "listeners": [same]}});
+    scene
+        .cluster
+        .apply(Kind::Gateway, &scene.infra, "contour", "neighbour", applied)
+        .await?;
+    scene.settle("contour").await?;
+    scene.delete_openfunction().await?;
+    let gateway = scene
+        .has_listeners("contour", &["platform", "ofn-http-external"])
+        .await?;
+    ensure!(gateway["spec"]["listeners"][1] == same, "{gateway:#}");
+    Ok(())
+}
+
+async fn a_client_side_apply_of_the_gateways_own_file_does_not_take_our_listeners_for_long(
+    scene: &Scene,
+) -> Result<()> {
+    scene.class().await?;
+    let file = |listeners: Value| {
+        json!({
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "Gateway",
+            "metadata": {"name": "contour", "namespace": scene.infra},
+            "spec": {"gatewayClassName": "contour", "listeners": listeners},
+        })
+    };
+    let kubectl = Kubectl::new(&scene.plane)?;
+    kubectl.apply(&file(json!([own_listener()])))?;
+    scene.serve(scene.default_spec("contour")).await?;
+    scene
+        .has_listeners(
+            "contour",
+            &["platform", "ofn-http-internal", "ofn-http-external"],
+        )
+        .await?;
+    let before = scene.plane.writes(User::Host)?.len();
+    kubectl.apply(&file(json!([
+        own_listener(),
+        listener("another", "*.another.io")
+    ])))?;
+    scene
+        .has_listeners(
+            "contour",
+            &[
+                "platform",
+                "another",
+                "ofn-http-internal",
+                "ofn-http-external",
+            ],
+        )
+        .await?;
+    scene.settle("contour").await?;
+    let writes = scene.plane.writes(User::Host)?[before..].to_vec();
+    let patches = writes
+        .iter()
+        .filter(|write| *write == "patch gateways contour");
+    ensure!(patches.count() == 1, "{writes:?}");
+    Ok(())
+}
+
+async fn a_gateway_restored_without_managed_fields_is_served_and_cleaned_as_before(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    let all = ["platform", "ofn-http-internal", "ofn-http-external"];
+    scene.has_listeners("contour", &all).await?;
+    scene.stop_host()?;
+    for (kind, namespace, name) in [
+        (Kind::Gateway, &scene.infra, "contour"),
+        (Kind::Ofn, &scene.ofn, "openfunction"),
+    ] {
+        let forget = json!({"metadata": {"managedFields": [{}]}});
+        let live = scene.cluster.edit(kind, namespace, name, forget).await?;
+        ensure!(live["metadata"].get("managedFields").is_none(), "{live:#}");
+    }
+    scene.start_host()?;
+    scene
+        .edit(json!({"spec": {"domain": "example.org"}}))
+        .await?;
+    scene
+        .gateway("contour", "has the new domain", |gateway| {
+            listener_names(gateway) == all
+                && gateway["spec"]["listeners"][2]["hostname"] == "*.example.org"
+        })
+        .await?;
+    scene.delete_openfunction().await?;
+    let gateway = scene.has_listeners("contour", &["platform"]).await?;
+    ensure!(gateway["spec"]["listeners"][0] == own_listener());
+    Ok(())
+}
+
+async fn a_gateway_that_is_full_is_reported_and_keeps_what_it_has(scene: &Scene) -> Result<()> {
+    scene.class().await?;
+    let theirs: Vec<_> = (0..63)
+        .map(|number| {
+            listener(
+                &format!("theirs-{number}"),
+                &format!("{number}.example.com"),
+            )
+        })
+        .collect();
+    scene.gateway_with("contour", json!(theirs)).await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    scene
+        .served("says that the Gateway is full", |object| {
+            condition(object, "Ready").is_some_and(|ready| {
+                ready["message"]
+                    .to_string()
+                    .contains("has room for 64 listeners")
+            })
+        })
+        .await?;
+    // There is room for one.
+    let gateway = scene
+        .gateway("contour", "has one of ours", |gateway| {
+            listener_names(gateway).len() == 64
+        })
+        .await?;
+    ensure!(
+        gateway["spec"]["listeners"]
+            .as_array()
+            .map(|all| &all[..63])
+            == Some(&theirs[..]),
         "{gateway:#}"
     );
     Ok(())

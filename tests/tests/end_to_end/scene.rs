@@ -161,6 +161,16 @@ impl Scene {
             .await
     }
 
+    /// Deletes the OpenFunction Gateway, and waits until it is gone.
+    pub async fn delete_openfunction(&self) -> Result<()> {
+        self.cluster
+            .delete(Kind::Ofn, &self.ofn, "openfunction")
+            .await?;
+        self.cluster
+            .eventually_gone(Kind::Ofn, &self.ofn, "openfunction")
+            .await
+    }
+
     pub async fn served(&self, what: &str, test: impl Fn(&Value) -> bool) -> Result<Value> {
         self.cluster
             .eventually(Kind::Ofn, &self.ofn, "openfunction", what, test)

@@ -386,14 +386,7 @@ async fn reads_as_it_should(scene: &Scene, body: &Value, recorded: &Recorded) ->
                 && listeners == recorded.listener
         })
         .await?;
-    scene
-        .cluster
-        .delete(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
-    scene
-        .cluster
-        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
-        .await
+    scene.delete_openfunction().await
 }
 
 fn set_generation(value: &mut Value, generation: &Value) {

@@ -67,14 +67,7 @@ async fn a_gateway_that_existed_under_the_defined_name_is_never_deleted(
             &["platform", "ofn-http-internal", "ofn-http-external"],
         )
         .await?;
-    scene
-        .cluster
-        .delete(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
-    scene
-        .cluster
-        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
+    scene.delete_openfunction().await?;
     let after = scene
         .cluster
         .must_get(Kind::Gateway, &scene.infra, "theirs")
@@ -95,14 +88,7 @@ async fn a_created_gateway_stays_when_others_have_put_listeners_into_it(
         .cluster
         .apply(Kind::Gateway, &scene.infra, "made", "neighbour", theirs)
         .await?;
-    scene
-        .cluster
-        .delete(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
-    scene
-        .cluster
-        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
+    scene.delete_openfunction().await?;
     let left = scene
         .cluster
         .must_get(Kind::Gateway, &scene.infra, "made")
@@ -317,14 +303,7 @@ async fn a_copy_of_a_created_gateway_is_not_deleted(scene: &Scene) -> Result<()>
         .edit(json!({"spec": {"gatewayDef": null, "gatewayRef": reference}}))
         .await?;
     scene.settle("copy").await?;
-    scene
-        .cluster
-        .delete(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
-    scene
-        .cluster
-        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
-        .await?;
+    scene.delete_openfunction().await?;
     scene
         .cluster
         .must_get(Kind::Gateway, &scene.infra, "copy")
