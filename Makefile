@@ -25,11 +25,11 @@ demo: build assets
 test: build assets
 	$(CARGO) test --locked --release --workspace
 
-## soak: the property tests with many more cases, the model with one more of all that happens
+## soak: the property tests with many more cases, the model with one more edit of the user
 soak: build assets
 	PROPTEST_CASES=$(or $(PROPTEST_CASES),100000) $(CARGO) test --locked --release -p ofn-policy --test properties
 	PROPTEST_CASES=$(or $(PROPTEST_CASES),20000) $(CARGO) test --locked --release -p ofn-tests --test passes
-	MODEL_MORE=$(or $(MODEL_MORE),1) $(CARGO) test --locked --release -p ofn-tests --test model -- --nocapture
+	MODEL_MORE=$(or $(MODEL_MORE),1) $(CARGO) test --locked --release -p ofn-tests --test model -- --nocapture --test-threads=1
 
 ## bench: what is measured beside the budgets
 bench: build assets

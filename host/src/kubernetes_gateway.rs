@@ -6,17 +6,19 @@
 use std::collections::BTreeSet;
 
 use gateway_api::gateways::Gateway;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::Resource;
 use kube::api::{DynamicObject, ObjectMeta};
 use ofn_contract as contract;
 use ofn_contract::{KeyValue, ObjectName};
 use serde_json::{Map, Value};
 
-use crate::names;
+use crate::{managed_fields, names};
 
 /// A Gateway has room for as many listeners. Source: its CRD.
 pub const MOST_LISTENERS: usize = 64;
+
+/// The way to the listeners in `managedFields`.
+const LISTENERS: [&str; 2] = ["f:spec", "f:listeners"];
 
 /// A Kubernetes Gateway.
 #[derive(Clone, Debug)]
@@ -127,21 +129,12 @@ impl KubernetesGateway {
 
     /// The manager, other than us, that owns a listener by server-side apply.
     pub fn applied_by(&self, listener: &str) -> Option<&str> {
-        applier_of(&self.metadata, &["f:spec", "f:listeners"], listener)
+        managed_fields::applier_of(&self.metadata, &LISTENERS, listener)
     }
 
     /// A person's guess at who made a listener, for a message.
     pub fn owner_of(&self, listener: &str) -> Option<&str> {
-        let owns = |entry: &&ManagedFieldsEntry| {
-            entry.manager.as_deref() != Some(names::MANAGER)
-                && owns_key(entry, &["f:spec", "f:listeners"], listener)
-        };
-        self.metadata
-            .managed_fields
-            .iter()
-            .flatten()
-            .find(owns)
-            .and_then(|entry| entry.manager.as_deref())
+        managed_fields::owner_of(&self.metadata, &LISTENERS, listener)
     }
 
     /// The generation that we recorded for our own last change of the spec. 0 if there is none.
@@ -204,56 +197,6 @@ impl KubernetesGateway {
                 .collect(),
         }
     }
-}
-
-/// The manager, other than us, that owns the entry `name` of a list by server-side apply. `path`
-/// leads to the list, in the words of `managedFields`.
-pub fn applier_of<'a>(metadata: &'a ObjectMeta, path: &[&str], name: &str) -> Option<&'a str> {
-    applied(metadata)
-        .find(|entry| owns_key(entry, path, name))
-        .and_then(|entry| entry.manager.as_deref())
-}
-
-/// The manager, other than us, that owns a field by server-side apply. `path` leads to it, in the
-/// words of `managedFields`.
-pub fn applier_of_field<'a>(metadata: &'a ObjectMeta, path: &[&str]) -> Option<&'a str> {
-    applied(metadata)
-        .find(|entry| owned(entry, path).is_some())
-        .and_then(|entry| entry.manager.as_deref())
-}
-
-fn applied(metadata: &ObjectMeta) -> impl Iterator<Item = &ManagedFieldsEntry> {
-    metadata
-        .managed_fields
-        .iter()
-        .flatten()
-        .filter(|entry| entry.operation.as_deref() == Some("Apply"))
-        .filter(|entry| entry.manager.as_deref() != Some(names::MANAGER))
-}
-
-fn owned<'a>(entry: &'a ManagedFieldsEntry, path: &[&str]) -> Option<&'a Value> {
-    let fields = entry.fields_v1.as_ref()?;
-    path.iter()
-        .try_fold(&fields.0, |fields, step| fields.get(step))
-}
-
-/// Who changed the spec of an object last, besides us, as far as `managedFields` tell: who only takes
-/// something out leaves no trace there.
-pub fn last_editor(metadata: &ObjectMeta) -> &str {
-    metadata
-        .managed_fields
-        .iter()
-        .flatten()
-        .filter(|entry| entry.manager.as_deref() != Some(names::MANAGER))
-        .filter(|entry| owned(entry, &["f:spec"]).is_some())
-        .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
-        .and_then(|entry| entry.manager.as_deref())
-        .unwrap_or("somebody")
-}
-
-fn owns_key(entry: &ManagedFieldsEntry, path: &[&str], name: &str) -> bool {
-    let key = format!("k:{}", serde_json::json!({"name": name}));
-    owned(entry, path).is_some_and(|list| list.get(&key).is_some())
 }
 
 /// The name of a listener.

@@ -15,6 +15,7 @@ pub mod cli;
 pub mod cluster;
 pub mod controller;
 pub mod kubernetes_gateway;
+pub mod managed_fields;
 pub mod names;
 pub mod pass;
 pub mod policies;

@@ -25,6 +25,10 @@ pub const GENERATION_ANNOTATION: &str = "networking.openfunction.io/injected-gen
 /// On a Kubernetes Gateway that we created: the uid of the OpenFunction Gateway it is for.
 pub const CREATED_FOR_ANNOTATION: &str = "networking.openfunction.io/created-for";
 
+/// On a Kubernetes Gateway and on the entry Service: how often what is ours in it was put right after
+/// somebody had changed it, and when.
+pub const UNDONE_ANNOTATION: &str = "networking.openfunction.io/undone";
+
 /// Label of all that we created, with [`MANAGER`] as its value.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Label by which an EndpointSlice belongs to a Service.
@@ -50,6 +54,8 @@ pub mod reason {
     pub const LISTENER_REJECTED: &str = "ListenerRejected";
     /// The entry Service, or an EndpointSlice of it, belongs to somebody else.
     pub const SERVICE_CONFLICT: &str = "ServiceConflict";
+    /// Somebody keeps changing what is ours: it is put right less and less often.
+    pub const UNDONE: &str = "Undone";
     /// The Kubernetes Gateway that `gatewayDef` names exists with another class.
     pub const CLASS_CONFLICT: &str = "GatewayClassConflict";
     /// Another OpenFunction Gateway is served.

@@ -205,3 +205,104 @@ proptest! {
         prop_assert_eq!(outcome.problems, first.problems);
     }
 }
+
+const UNDONE: &str = "networking.openfunction.io/undone";
+
+/// A Gateway whose owner, here `argocd`, writes its own list again and again.
+fn fight() -> Stage {
+    let stage = Stage::new(&[platform()], &[]);
+    stage.pass();
+    for _ in 0..10 {
+        wipe(&stage);
+        stage.pass();
+    }
+    stage
+}
+
+fn platform() -> Value {
+    json!({"name": "platform", "hostname": "*.platform.io", "port": 80, "protocol": "HTTP"})
+}
+
+fn wipe(stage: &Stage) {
+    stage.change(Kind::KubernetesGateway, stage.gateway(), |gateway| {
+        gateway["spec"]["listeners"] = json!([platform()]);
+        gateway["metadata"]["managedFields"] = json!([{
+            "manager": "argocd", "operation": "Update", "fieldsV1": {"f:spec": {}},
+        }]);
+    });
+}
+
+fn undone(stage: &Stage) -> Value {
+    let text = stage.gateway()["metadata"]["annotations"][UNDONE].clone();
+    serde_json::from_str(text.as_str().unwrap_or("null")).expect("JSON")
+}
+
+/// As if the last correction had been so much longer ago.
+fn wait(stage: &Stage, seconds: i64) {
+    let mut record = undone(stage);
+    let at: jiff::Timestamp = record["at"].as_str().unwrap_or_default().parse().unwrap();
+    record["at"] = json!(at - jiff::SignedDuration::from_secs(seconds));
+    let mut gateway = stage.gateway();
+    gateway["metadata"]["annotations"][UNDONE] = json!(record.to_string());
+    stage.0.insert(Kind::KubernetesGateway, &object(gateway));
+}
+
+fn has_ours(stage: &Stage) -> bool {
+    list(&stage.gateway()["spec"]["listeners"])
+        .iter()
+        .any(|listener| listener["name"] == "ofn-http-internal")
+}
+
+#[test]
+fn who_takes_our_listeners_out_again_and_again_is_named_and_answered_less_often() {
+    let stage = fight();
+    assert_eq!(undone(&stage)["times"], 3);
+    assert!(!has_ours(&stage));
+    let outcome = stage.pass();
+    let problem = outcome.problems.first().expect("a problem");
+    assert_eq!(problem.reason, "Undone");
+    assert!(
+        problem.message.contains("argocd has changed"),
+        "{problem:?}"
+    );
+    let again = outcome.again.expect("another look").as_secs();
+    assert!((1..=10).contains(&again), "{again}");
+}
+
+#[test]
+fn what_is_undone_is_put_right_after_a_wait_that_doubles() {
+    let stage = fight();
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        let again = stage.pass().again.expect("another look");
+        waits.push(again.as_secs() + 1);
+        wait(&stage, again.as_secs() + 1);
+        assert_eq!(stage.pass().problems, []);
+        assert!(has_ours(&stage));
+        wipe(&stage);
+    }
+    for (wait, expected) in waits.iter().zip([10, 20, 40, 80, 160, 320, 600, 600]) {
+        // The clock goes on a little meanwhile.
+        assert!((expected - 5..=expected).contains(wait), "{waits:?}");
+    }
+}
+
+#[test]
+fn what_was_undone_long_ago_is_put_right_at_once() {
+    let stage = fight();
+    wait(&stage, 20 * 60);
+    assert_eq!(stage.pass().problems, []);
+    assert!(has_ours(&stage));
+    assert_eq!(undone(&stage)["times"], 1);
+}
+
+#[test]
+fn another_wish_is_written_at_once_although_somebody_undid_the_last() {
+    let stage = fight();
+    stage.change(Kind::Gateway, stage.ofn(), |ofn| {
+        ofn["spec"]["gatewaySpec"]["listeners"] =
+            json!([{"name": "a", "port": 80, "protocol": "HTTP"}]);
+    });
+    assert_eq!(stage.pass().problems, []);
+    assert!(has_ours(&stage));
+}

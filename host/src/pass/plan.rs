@@ -8,6 +8,7 @@ mod clean;
 mod entry;
 mod listeners;
 mod record;
+mod undone;
 
 use jiff::SignedDuration;
 use json_patch::jsonptr::PointerBuf;
@@ -93,6 +94,13 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
         }
     }
     plan
+}
+
+impl Plan {
+    /// To look again after some time, or before.
+    fn look_again(&mut self, after: SignedDuration) {
+        self.again = Some(self.again.map_or(after, |again| again.min(after)));
+    }
 }
 
 /// A JSON patch that holds only for an object as it was seen.

@@ -16,6 +16,7 @@ tests![
     a_data_plane_service_that_comes_later_is_followed,
     a_changed_entry_is_put_right,
     a_port_that_somebody_added_to_the_entry_is_taken_out,
+    who_changes_the_entry_again_and_again_is_named_and_answered_less_often,
     an_address_that_no_function_may_be_sent_to_is_left_out,
     a_foreign_service_named_gateway_is_left_alone_and_reported,
 ];
@@ -354,6 +355,45 @@ async fn a_port_that_somebody_added_to_the_entry_is_taken_out(scene: &Scene) -> 
             entry["spec"]["ports"][1]["port"] == 8080
         })
         .await?;
+    Ok(())
+}
+
+async fn who_changes_the_entry_again_and_again_is_named_and_answered_less_often(
+    scene: &Scene,
+) -> Result<()> {
+    let service = with_service(scene, "envoy", json!({})).await?;
+    serve(scene).await?;
+    let ports = points_at(scene, &service).await?["spec"]["ports"].clone();
+    let mut more = ports.as_array().cloned().unwrap_or_default();
+    more.push(json!({"name": "odd", "port": 9999, "protocol": "TCP"}));
+    let odd_port = json!({"spec": {"ports": more}});
+    let odd_name = json!({"spec": {"externalName": "elsewhere.example.com"}});
+    let edit = |edit: &Value| {
+        let (cluster, edit) = (&scene.cluster, edit.clone());
+        cluster.edit(Kind::Service, &scene.ofn, "gateway", edit)
+    };
+    for odd in [&odd_name, &odd_port, &odd_name] {
+        edit(odd).await?;
+        scene
+            .entry("is as before", |entry| {
+                entry["spec"]["externalName"] == service && entry["spec"]["ports"] == ports
+            })
+            .await?;
+    }
+    edit(&odd_name).await?;
+    let object = scene
+        .served("names who it is", |object| {
+            has_condition(object, "Ready", "False", Some("Undone"))
+        })
+        .await?;
+    let message = condition(&object, "Ready").map(|ready| ready["message"].to_string());
+    let message = message.unwrap_or_default();
+    ensure!(
+        message.contains("kubectl-edit has changed what is ours in Service"),
+        "{message}"
+    );
+    scene.settle("contour").await?;
+    points_at(scene, "elsewhere.example.com").await?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ tests![
     a_foreign_listener_of_our_name_stays_however_it_was_written,
     a_listener_that_somebody_applies_just_as_it_is_is_theirs_too,
     a_client_side_apply_of_the_gateways_own_file_does_not_take_our_listeners_for_long,
+    who_writes_the_gateway_without_our_listeners_again_and_again_is_named_and_answered_less_often,
     a_gateway_restored_without_managed_fields_is_served_and_cleaned_as_before,
     a_gateway_that_is_full_is_reported_and_keeps_what_it_has,
 ];
@@ -291,6 +292,49 @@ async fn a_client_side_apply_of_the_gateways_own_file_does_not_take_our_listener
         .iter()
         .filter(|write| *write == "patch gateways contour");
     ensure!(patches.count() == 1, "{writes:?}");
+    Ok(())
+}
+
+async fn who_writes_the_gateway_without_our_listeners_again_and_again_is_named_and_answered_less_often(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    let all = ["platform", "ofn-http-internal", "ofn-http-external"];
+    let theirs = json!({"spec": {"listeners": [own_listener()]}});
+    let take_out = || {
+        let (cluster, theirs) = (&scene.cluster, theirs.clone());
+        cluster.edit(Kind::Gateway, &scene.infra, "contour", theirs)
+    };
+    for _ in 0..3 {
+        scene.has_listeners("contour", &all).await?;
+        take_out().await?;
+    }
+    scene.has_listeners("contour", &all).await?;
+    let before = take_out().await?["metadata"]["generation"].clone();
+    let object = scene
+        .served("names who it is", |object| {
+            has_condition(object, "Ready", "False", Some("Undone"))
+        })
+        .await?;
+    let ready = object["status"]["conditions"][1].to_string();
+    ensure!(
+        ready.contains("platform-team has changed what is ours in Gateway"),
+        "{ready}"
+    );
+    scene.event("Undone").await?;
+    scene.settle("contour").await?;
+    let held = scene.has_listeners("contour", &["platform"]).await?;
+    ensure!(held["metadata"]["generation"] == before, "{held:#}");
+    // Another wish does not wait.
+    scene.edit(json!({"spec": {"domain": "b.ofn.io"}})).await?;
+    let gateway = scene.has_listeners("contour", &all).await?;
+    ensure!(
+        gateway["spec"]["listeners"][2]["hostname"] == "*.b.ofn.io",
+        "{gateway:#}"
+    );
+    scene.program("contour").await?;
+    scene.is_ready().await?;
     Ok(())
 }
 

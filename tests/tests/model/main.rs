@@ -110,7 +110,7 @@ fn changed_listeners_and_domains_come_to_rest_beside_other_writers() {
             Foreign::ApplyOurName("a"),
             Foreign::Wipe("a"),
         ],
-        most_foreign: times(1),
+        most_foreign: 1,
         ..World::new(changes, times(1))
     };
     assert_eq!(
@@ -127,10 +127,20 @@ fn other_writers_keep_theirs_when_a_gateway_is_moved_or_deleted() {
             Foreign::ApplyOurName("a"),
             Foreign::Wipe("a"),
         ],
-        most_foreign: times(1),
+        most_foreign: 1,
         ..World::new(&[Edit::Def("made"), Edit::Ref("a"), Edit::Delete], times(1))
     };
     assert_eq!(explore("moves, and another writer", world), None);
+}
+
+#[test]
+fn listeners_that_somebody_takes_out_again_and_again_come_back_when_that_ends() {
+    let world = World {
+        foreign: &[Foreign::Wipe("a")],
+        most_foreign: 4,
+        ..World::new(&[], 0)
+    };
+    assert_eq!(explore("a fight", world), None);
 }
 
 #[test]

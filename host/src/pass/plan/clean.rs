@@ -23,7 +23,7 @@ pub(super) fn past(world: &World, wish: &Wish, ready: bool, plan: &mut Plan) {
         if ready || waited >= PATIENCE {
             clean(world, &name, plan);
         } else if is_dirty(world, &name) {
-            plan.again = Some(PATIENCE - waited);
+            plan.look_again(PATIENCE - waited);
         }
     }
 }
@@ -135,6 +135,7 @@ fn without_ours(live: &KubernetesGateway, keep_one: bool, plan: &mut Plan) -> Gu
         &[
             (names::INJECTED_ANNOTATION, None),
             (names::GENERATION_ANNOTATION, None),
+            (names::UNDONE_ANNOTATION, None),
             (names::CREATED_FOR_ANNOTATION, None),
         ],
     );

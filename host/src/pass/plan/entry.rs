@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use k8s_openapi::api::core::v1::Service;
 use kube::api::{DynamicObject, ObjectMeta};
 use kube::{Resource, ResourceExt};
 use ofn_contract::{Entry, EntryPort, EntryTarget, ObjectName};
 use serde_json::{Value, json};
 
+use super::undone::put_right;
 use super::{Guarded, Plan};
 use crate::api;
 use crate::cluster::{Change, Kind, Write, name_of};
 use crate::kubernetes_gateway::is_subset;
+use crate::managed_fields::is_applied_by_us;
 use crate::names::{self, reason};
 use crate::pass::observe::SLICES;
 use crate::pass::report::Problem;
@@ -44,20 +47,9 @@ pub(super) fn next(world: &World, wish: &Wish, plan: &mut Plan) {
         return;
     }
     let there = world.entry.as_ref().map(|there| json!(there));
-    if let Some(change) = there
-        .as_ref()
-        .and_then(|there| without_odd_ports(&service, there))
-    {
-        plan.writes.push(Write {
-            kind: Kind::Service,
-            name: in_namespace(world, names::ENTRY_SERVICE),
-            change,
-        });
-        return;
-    }
     if there.is_none_or(|there| !is_current(&service, &there)) {
-        plan.writes
-            .push(apply(Kind::Service, world, names::ENTRY_SERVICE, &service));
+        let change = change(world, service, plan);
+        plan.writes.extend(change);
         return;
     }
     for (name, there) in &world.slices {
@@ -149,29 +141,85 @@ fn is_current(wanted: &DynamicObject, there: &Value) -> bool {
             .all(|field| is_subset(&wanted[field], &there[field]))
 }
 
+/// What makes the entry the wanted one. None if it is not time to, because somebody changes it again
+/// and again.
+fn change(world: &World, mut wanted: DynamicObject, plan: &mut Plan) -> Option<Write> {
+    let mut patch = None;
+    if let Some(there) = &world.entry {
+        let mut record = None;
+        if is_undone(&wanted, there) {
+            let what = format!("Service {}", name_of(there));
+            record = Some(put_right(world, &what, there.meta(), plan)?.to_text());
+        }
+        patch = without_odd_ports(&wanted, there, record.as_ref());
+        wanted.metadata.annotations =
+            record.map(|record| BTreeMap::from([(names::UNDONE_ANNOTATION.to_owned(), record)]));
+    }
+    let applied = apply(Kind::Service, world, names::ENTRY_SERVICE, &wanted);
+    Some(match patch {
+        None => applied,
+        Some(change) => Write { change, ..applied },
+    })
+}
+
+/// Whether somebody else has written what we wrote before: we do not own it any more.
+fn is_undone(wanted: &DynamicObject, there: &Service) -> bool {
+    let owns = |path: &[&str]| is_applied_by_us(there.meta(), path);
+    let fields = ["type", "externalName"].iter();
+    let is_lost = fields
+        .filter(|field| !wanted.data["spec"][field].is_null())
+        .any(|field| !owns(&["f:spec", &format!("f:{field}")]));
+    let there = ports(&json!(there));
+    let has_odd_port = there.iter().any(|port| {
+        let (number, protocol) = port_key(port);
+        let key = json!({"port": number, "protocol": protocol});
+        !owns(&["f:spec", "f:ports", &format!("k:{key}")])
+    });
+    owns(&["f:spec"]) && (is_lost || has_odd_port)
+}
+
 /// Ports that somebody else put there (the old controller, or a person) stay in an apply, because
 /// the list is a map with owners; they are taken out before it.
-fn without_odd_ports(wanted: &DynamicObject, there: &Value) -> Option<Change> {
-    let key = |port: &Value| {
-        let protocol = port["protocol"].as_str().unwrap_or("TCP");
-        (port["port"].as_i64(), protocol.to_owned())
+fn without_odd_ports(
+    wanted: &DynamicObject,
+    there: &Service,
+    undone: Option<&String>,
+) -> Option<Change> {
+    let wanted = json!(wanted);
+    let (wanted_ports, there_ports) = (ports(&wanted), ports(&json!(there)));
+    let is_wanted = |port: &Value| {
+        wanted_ports
+            .iter()
+            .any(|other| port_key(other) == port_key(port))
     };
-    let list = |object: &Value| {
-        object["spec"]["ports"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default()
-    };
-    let wanted = list(&json!(wanted));
-    let there_ports = list(there);
-    let is_odd = |port: &Value| !wanted.iter().any(|wanted| key(wanted) == key(port));
-    there_ports.iter().any(is_odd).then(|| {
-        let mut patch = Guarded(Vec::new());
-        patch.test(&["metadata", "uid"], there["metadata"]["uid"].clone());
-        patch.test(&["spec", "ports"], json!(there_ports));
-        patch.replace(&["spec", "ports"], json!(wanted));
-        Change::Patch(patch.finish())
-    })
+    if there_ports.iter().all(is_wanted) {
+        return None;
+    }
+    let metadata = there.meta();
+    let mut patch = Guarded(Vec::new());
+    patch.test(&["metadata", "uid"], json!(metadata.uid));
+    patch.test(&["spec", "ports"], json!(there_ports));
+    patch.replace(&["spec", "ports"], json!(wanted_ports));
+    if let Some(undone) = undone {
+        patch.annotate(
+            metadata,
+            &[(names::UNDONE_ANNOTATION, Some(undone.clone()))],
+        );
+    }
+    Some(Change::Patch(patch.finish()))
+}
+
+fn ports(service: &Value) -> Vec<Value> {
+    let ports = service["spec"]["ports"].as_array();
+    ports.cloned().unwrap_or_default()
+}
+
+/// What must be unique among the ports of a Service besides the names.
+fn port_key(port: &Value) -> (Option<i64>, &str) {
+    (
+        port["port"].as_i64(),
+        port["protocol"].as_str().unwrap_or("TCP"),
+    )
 }
 
 fn service(world: &World, wish: &Wish, entry: &Entry) -> DynamicObject {

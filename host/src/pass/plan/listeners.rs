@@ -7,6 +7,7 @@ use ofn_contract::KeyValue;
 use serde_json::{Value, json};
 
 use super::clean::is_created_for;
+use super::undone::put_right;
 use super::{Guarded, Plan, uid};
 use crate::cluster::{Change, Kind, Write};
 use crate::kubernetes_gateway::{
@@ -48,6 +49,18 @@ pub(super) fn touch(world: &World, wish: &Wish, plan: &mut Plan) {
             let guards = patch.0.len();
             let spec_changes = listeners(live, &ours, &fitting, &mut patch)
                 | class(world, wish, live, &mut patch, plan);
+            let mut annotations = Vec::new();
+            // All that is wished was written before.
+            if spec_changes
+                && live.recorded() == fitting
+                && live.generation() > live.written_generation()
+            {
+                let what = format!("Gateway {}", live.name());
+                let Some(undone) = put_right(world, &what, &live.metadata, plan) else {
+                    return;
+                };
+                annotations.push((names::UNDONE_ANNOTATION, Some(undone.to_text())));
+            }
             // A change that comes to nothing, because the API server drops what it does not know,
             // makes no generation; the record is set right after it.
             let generation = if spec_changes {
@@ -55,7 +68,6 @@ pub(super) fn touch(world: &World, wish: &Wish, plan: &mut Plan) {
             } else {
                 Some(live.generation()).filter(|seen| live.recorded_generation() > *seen)
             };
-            let mut annotations = Vec::new();
             if live.recorded() != fitting {
                 annotations.push((names::INJECTED_ANNOTATION, Some(json!(fitting).to_string())));
             }

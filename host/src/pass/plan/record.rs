@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::clean::{is_created_by_us, is_created_for};
 use super::{Guarded, uid};
 use crate::cluster::{Change, Kind, Write, name_of};
-use crate::kubernetes_gateway::{applier_of, applier_of_field, last_editor};
+use crate::managed_fields::{applier_of, applier_of_field, last_editor};
 use crate::names::reason;
 use crate::pass::report::Notice;
 use crate::pass::vet::Wish;
