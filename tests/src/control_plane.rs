@@ -219,7 +219,7 @@ impl ControlPlane {
                 .arg(format!("--secure-port={api_server}"))
                 .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
                 .args([
-                    "--service-cluster-ip-range=10.0.0.0/24",
+                    "--service-cluster-ip-range=10.0.0.0/24,fd00:10::/112",
                     "--allow-privileged=true",
                 ])
                 .args([

@@ -14,6 +14,9 @@ tests![
     the_entry_follows_from_addresses_to_a_host_name_and_back,
     the_entry_has_one_port_for_each_port_and_protocol,
     a_data_plane_service_that_comes_later_is_followed,
+    a_data_plane_service_that_goes_leaves_the_last_target,
+    the_entry_that_the_old_controller_made_is_taken_over,
+    any_of_a_services_cluster_ips_means_that_service,
     a_changed_entry_is_put_right,
     a_port_that_somebody_added_to_the_entry_is_taken_out,
     who_changes_the_entry_again_and_again_is_named_and_answered_less_often,
@@ -272,6 +275,84 @@ async fn a_data_plane_service_that_comes_later_is_followed(scene: &Scene) -> Res
     );
     let service = with_service(scene, "envoy", json!({})).await?;
     points_at(scene, &service).await?;
+    Ok(())
+}
+
+async fn a_data_plane_service_that_goes_leaves_the_last_target(scene: &Scene) -> Result<()> {
+    let service = with_service(scene, "envoy", json!({})).await?;
+    serve(scene).await?;
+    points_at(scene, &service).await?;
+    scene
+        .cluster
+        .delete(Kind::Service, &scene.infra, "envoy")
+        .await?;
+    scene.settle("contour").await?;
+    points_at(scene, &service).await?;
+    let another = with_service(scene, "envoy-contour", json!({})).await?;
+    points_at(scene, &another).await?;
+    Ok(())
+}
+
+async fn the_entry_that_the_old_controller_made_is_taken_over(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    let service = with_service(scene, "envoy", json!({})).await?;
+    scene.stop_host()?;
+    let object = scene.serve(scene.default_spec("contour")).await?;
+    // One port for each listener, named after it.
+    let old = json!({
+        "metadata": {"ownerReferences": [{
+            "apiVersion": object["apiVersion"],
+            "kind": "Gateway",
+            "name": "openfunction",
+            "uid": object["metadata"]["uid"],
+            "controller": true,
+            "blockOwnerDeletion": true,
+        }]},
+        "spec": {
+            "type": "ExternalName",
+            "externalName": "envoy-old.projectcontour.svc.cluster.local",
+            "ports": [
+                {"name": "ofn-http-external", "port": 80, "protocol": "TCP"},
+                {"name": "retired", "port": 8080, "protocol": "TCP"},
+            ],
+        },
+    });
+    let before = scene
+        .cluster
+        .create(Kind::Service, &scene.ofn, "gateway", old)
+        .await?;
+    scene.start_host()?;
+    let entry = points_at(scene, &service).await?;
+    ensure!(entry["metadata"]["uid"] == before["metadata"]["uid"]);
+    let ports: Vec<_> = entry["spec"]["ports"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|port| json!([port["name"], port["port"]]))
+        .collect();
+    ensure!(ports == [json!(["ofn-http-internal", 80])], "{ports:?}");
+    scene.delete_openfunction().await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Service, &scene.ofn, "gateway")
+        .await
+}
+
+async fn any_of_a_services_cluster_ips_means_that_service(scene: &Scene) -> Result<()> {
+    let body = json!({"spec": {"ports": [{"port": 80}], "ipFamilyPolicy": "RequireDualStack"}});
+    let service = scene
+        .cluster
+        .create(Kind::Service, &scene.infra, "data-plane", body)
+        .await?;
+    serve(scene).await?;
+    let ips = &service["spec"]["clusterIPs"];
+    let address = |index: usize| json!({"type": "IPAddress", "value": ips[index]});
+    with_addresses(scene, json!([address(1), address(0)])).await?;
+    points_at(
+        scene,
+        &format!("data-plane.{}.svc.cluster.local", scene.infra),
+    )
+    .await?;
     Ok(())
 }
 

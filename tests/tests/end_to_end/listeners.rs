@@ -15,6 +15,10 @@ tests![
     what_is_applied_server_side_is_served_with_defaults_and_stays_as_it_was_written,
     a_change_of_domain_reaches_the_gateway_the_entry_and_the_status,
     a_change_of_cluster_domain_reaches_the_gateway_and_the_entry,
+    a_domain_that_moves_under_itself_and_back_takes_generated_names_along_and_leaves_the_users,
+    a_domain_under_the_cluster_domain_is_a_domain_of_its_own,
+    of_two_listeners_that_come_to_one_host_name_and_port_the_first_is_served,
+    a_host_name_in_upper_case_or_too_long_is_refused_with_its_field,
     a_listener_that_leaves_the_spec_leaves_the_gateway,
     tls_and_fields_unknown_to_us_are_passed_through,
     tcp_and_udp_listeners_have_no_host_name_in_the_kubernetes_gateway,
@@ -270,6 +274,132 @@ async fn what_is_applied_server_side_is_served_with_defaults_and_stays_as_it_was
     scene.settle("contour").await?;
     let after = scene.served("exists", |_| true).await?;
     ensure!(after["spec"] == before["spec"], "{after:#}");
+    Ok(())
+}
+
+async fn a_domain_that_moves_under_itself_and_back_takes_generated_names_along_and_leaves_the_users(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    spec["domain"] = json!("a.io");
+    spec["gatewaySpec"]["listeners"] = json!([
+        {"name": "generated", "port": 80, "protocol": "HTTP"},
+        {"name": "users", "port": 80, "protocol": "HTTP", "hostname": "blue.b.a.io"},
+    ]);
+    scene.serve(spec).await?;
+    scene
+        .has_listeners(
+            "contour",
+            &["platform", "generated", "users", "ofn-http-internal"],
+        )
+        .await?;
+    for (domain, generation) in [("b.a.io", 4), ("a.io", 6)] {
+        scene.edit(json!({"spec": {"domain": domain}})).await?;
+        let gateway = scene
+            .gateway("contour", "has the new name", |gateway| {
+                named(&gateway["spec"]["listeners"], "generated")
+                    .is_some_and(|listener| listener["hostname"] == format!("*.{domain}"))
+            })
+            .await?;
+        let users = named(&gateway["spec"]["listeners"], "users");
+        ensure!(
+            users.is_some_and(|users| users["hostname"] == "blue.b.a.io"),
+            "{gateway:#}"
+        );
+        let object = scene.settle("contour").await?;
+        // The creation and what was filled in, then each edit and what was filled in for it.
+        ensure!(object["metadata"]["generation"] == generation, "{object:#}");
+    }
+    Ok(())
+}
+
+async fn a_domain_under_the_cluster_domain_is_a_domain_of_its_own(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    spec["domain"] = json!("apps.cluster.local");
+    spec["gatewaySpec"]["listeners"] = json!([
+        {"name": "web", "port": 80, "protocol": "HTTP"},
+        {"name": "inside", "port": 80, "protocol": "HTTP", "hostname": "a.svc.cluster.local"},
+    ]);
+    scene.serve(spec).await?;
+    let all = ["platform", "web", "inside", "ofn-http-internal"];
+    let gateway = scene.has_listeners("contour", &all).await?;
+    let hostnames = |gateway: &Value| {
+        let listeners = gateway["spec"]["listeners"].as_array().cloned();
+        let hostnames = listeners.into_iter().flatten();
+        hostnames
+            .skip(1)
+            .map(|listener| listener["hostname"].clone())
+            .collect::<Vec<_>>()
+    };
+    let internal = "*.cluster.local";
+    ensure!(hostnames(&gateway) == ["*.apps.cluster.local", "a.svc.cluster.local", internal]);
+    scene.edit(json!({"spec": {"domain": "ofn.io"}})).await?;
+    let gateway = scene
+        .gateway("contour", "has the new name", |gateway| {
+            hostnames(gateway)[0] == "*.ofn.io"
+        })
+        .await?;
+    ensure!(hostnames(&gateway)[1..] == ["a.svc.cluster.local", internal]);
+    Ok(())
+}
+
+async fn of_two_listeners_that_come_to_one_host_name_and_port_the_first_is_served(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    spec["gatewaySpec"]["listeners"] = json!([
+        {"name": "one", "port": 80, "protocol": "HTTP"},
+        {"name": "two", "port": 80, "protocol": "HTTP"},
+        {"name": "other-port", "port": 8080, "protocol": "HTTP"},
+    ]);
+    scene.serve(spec).await?;
+    let all = ["platform", "one", "other-port", "ofn-http-internal"];
+    scene.has_listeners("contour", &all).await?;
+    let object = scene
+        .served("reports the second", |object| {
+            named(&object["status"]["listeners"], "two").is_some_and(|listener| {
+                has_condition(
+                    &json!({"status": listener}),
+                    "Ready",
+                    "False",
+                    Some("ListenerConflict"),
+                )
+            })
+        })
+        .await?;
+    let two = named(&object["status"]["listeners"], "two").map(Value::to_string);
+    let two = two.unwrap_or_default();
+    ensure!(
+        two.contains("listener one of this object serves HTTP for *.ofn.io on port 80"),
+        "{two}"
+    );
+    Ok(())
+}
+
+async fn a_host_name_in_upper_case_or_too_long_is_refused_with_its_field(
+    scene: &Scene,
+) -> Result<()> {
+    for hostname in [
+        "Web.ofn.io",
+        "*.*.ofn.io",
+        &format!("{}.ofn.io", ["a"; 130].join(".")),
+    ] {
+        let mut spec = scene.default_spec("contour");
+        spec["gatewaySpec"]["listeners"][1]["hostname"] = json!(hostname);
+        let refused = scene
+            .serve(spec)
+            .await
+            .err()
+            .map(|error| format!("{error:#}"));
+        let refused = refused.unwrap_or_default();
+        ensure!(
+            refused.contains("spec.gatewaySpec.listeners[1].hostname"),
+            "{hostname}: {refused}"
+        );
+    }
     Ok(())
 }
 

@@ -13,6 +13,8 @@ tests![
     a_class_that_does_not_exist_yet_is_reported_and_forgotten_when_it_comes,
     a_namespace_that_does_not_exist_yet_is_reported_and_used_when_it_comes,
     the_oldest_openfunction_gateway_is_served_and_the_next_one_takes_over,
+    one_that_is_created_while_the_first_is_being_deleted_takes_over_when_that_is_gone,
+    of_two_that_were_created_in_one_second_the_first_by_name_is_served,
     one_that_stands_by_and_is_deleted_leaves_the_gateway_of_the_served_one_alone,
     a_copy_of_a_created_gateway_is_not_deleted,
 ];
@@ -239,6 +241,89 @@ async fn the_oldest_openfunction_gateway_is_served_and_the_next_one_takes_over(
         .has_listeners("other", &["platform", "second", "ofn-http-internal"])
         .await?;
     scene.has_listeners("contour", &["platform"]).await?;
+    Ok(())
+}
+
+async fn one_that_is_created_while_the_first_is_being_deleted_takes_over_when_that_is_gone(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    let all = ["platform", "ofn-http-internal", "ofn-http-external"];
+    scene.has_listeners("contour", &all).await?;
+    // Somebody else's finalizer makes its end last.
+    let finalizers = ["networking.openfunction.io/finalizer", "example.com/other"];
+    scene
+        .edit(json!({"metadata": {"finalizers": finalizers}}))
+        .await?;
+    scene.stop_host()?;
+    scene
+        .cluster
+        .delete(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    let mut spec = scene.default_spec("contour");
+    spec["gatewaySpec"]["listeners"] = json!([listener("second", "*.ofn.io")]);
+    scene
+        .cluster
+        .create(Kind::Ofn, &scene.ofn, "a-second", json!({"spec": spec}))
+        .await?;
+    scene.start_host()?;
+    scene.has_listeners("contour", &["platform"]).await?;
+    scene
+        .cluster
+        .eventually(Kind::Ofn, &scene.ofn, "a-second", "stands by", |object| {
+            has_condition(object, "Ready", "False", Some("NotServed"))
+        })
+        .await?;
+    scene.has_listeners("contour", &["platform"]).await?;
+    scene
+        .edit(json!({"metadata": {"finalizers": null}}))
+        .await?;
+    scene
+        .has_listeners("contour", &["platform", "second", "ofn-http-internal"])
+        .await?;
+    Ok(())
+}
+
+async fn of_two_that_were_created_in_one_second_the_first_by_name_is_served(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.stop_host()?;
+    // Creation times count in seconds: two in the same one are soon had.
+    let mut pair = 0;
+    let (first, second) = loop {
+        let (first, second) = (format!("a-{pair}"), format!("b-{pair}"));
+        let mut times = Vec::new();
+        for name in [&second, &first] {
+            let body = json!({"spec": scene.default_spec("contour")});
+            let made = scene
+                .cluster
+                .create(Kind::Ofn, &scene.ofn, name, body)
+                .await?;
+            times.push(made["metadata"]["creationTimestamp"].clone());
+        }
+        if times[0] == times[1] {
+            break (first, second);
+        }
+        for name in [&first, &second] {
+            scene.cluster.delete(Kind::Ofn, &scene.ofn, name).await?;
+        }
+        pair += 1;
+    };
+    scene.start_host()?;
+    let not_served =
+        |object: &serde_json::Value| has_condition(object, "Ready", "False", Some("NotServed"));
+    scene
+        .cluster
+        .eventually(Kind::Ofn, &scene.ofn, &second, "stands by", not_served)
+        .await?;
+    scene
+        .cluster
+        .eventually(Kind::Ofn, &scene.ofn, &first, "is served", |object| {
+            condition(object, "Ready").is_some() && !not_served(object)
+        })
+        .await?;
     Ok(())
 }
 
