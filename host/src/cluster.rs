@@ -174,9 +174,10 @@ pub trait Cluster: Sync {
         name: &ObjectName,
     ) -> impl Future<Output = Result<Option<DynamicObject>, ReadError>> + Send;
 
-    /// The Services that a query means.
-    fn services(
+    /// The Services or EndpointSlices that a query means.
+    fn list(
         &self,
+        kind: Kind,
         query: &ServiceQuery,
     ) -> impl Future<Output = Result<Vec<DynamicObject>, ReadError>> + Send;
 

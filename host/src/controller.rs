@@ -25,7 +25,7 @@ use ofn_contract::{KeyValue, ObjectName, ServiceQuery};
 
 use crate::cluster::live::{Live, gateway_api_version};
 use crate::cluster::{Cluster, Kind, name_of};
-use crate::pass::observe::{Interest, SLICES};
+use crate::pass::observe::Interest;
 use crate::pass::report::Problem;
 use crate::pass::{self, Outcome};
 use crate::policies::Policies;
@@ -190,8 +190,9 @@ async fn make_passes(
     };
     let (by_target, by_class) = (interested(&context), interested(&context));
     let (by_namespace, by_service) = (interested(&context), interested(&context));
+    let by_slice = interested(&context);
     let served = Arc::clone(&context);
-    let mut controller = controller
+    let controller = controller
         .graceful_shutdown_on(stop)
         // Another OpenFunction Gateway may be the one to serve now.
         .watches(
@@ -241,18 +242,20 @@ async fn make_passes(
                             .any(|query| matches(query, &service))
                 })
             },
-        );
-    for name in SLICES {
-        let by_slice = interested(&context);
-        controller = controller.watches(
+        )
+        // One that loses the label is told as one that is gone.
+        .watches(
             Api::<PartialObjectMeta<EndpointSlice>>::all(client.clone()),
-            page.clone().fields(&format!("metadata.name={name}")),
+            page.labels(&format!(
+                "{}={}",
+                names::SERVICE_NAME_LABEL,
+                names::ENTRY_SERVICE
+            )),
             move |slice| {
                 let namespace = slice.namespace();
                 by_slice(&|gateway, _| namespace.as_deref() == Some(&gateway.namespace))
             },
         );
-    }
     controller
         .run(reconcile, after_failure, Arc::clone(&context))
         .for_each(|result| async {

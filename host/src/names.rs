@@ -36,6 +36,10 @@ pub const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 /// Label by which an EndpointSlice names its owner.
 pub const SLICE_MANAGED_BY_LABEL: &str = "endpointslice.kubernetes.io/managed-by";
 
+/// Value of [`SLICE_MANAGED_BY_LABEL`] where the control plane copied an Endpoints object. Source:
+/// `k8s.io/endpointslice` of Kubernetes, its mirroring controller.
+pub const MIRROR: &str = "endpointslicemirroring-controller.k8s.io";
+
 /// Name of the entry Service, in the namespace of the OpenFunction Gateway.
 pub const ENTRY_SERVICE: &str = "gateway";
 

@@ -37,6 +37,8 @@ pub enum Kind {
     Service,
     /// An EndpointSlice.
     EndpointSlice,
+    /// What EndpointSlices were before.
+    Endpoints,
     /// A namespace.
     Namespace,
     /// An event.
@@ -68,6 +70,7 @@ impl Kind {
             ),
             Self::Service => ("", "v1", "Service", "services"),
             Self::EndpointSlice => ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
+            Self::Endpoints => ("", "v1", "Endpoints", "endpoints"),
             Self::Namespace => ("", "v1", "Namespace", "namespaces"),
             Self::Event => ("events.k8s.io", "v1", "Event", "events"),
             Self::Definition => (

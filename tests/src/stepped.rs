@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 pub enum Request {
     /// An object.
     Get(Kind, ObjectName),
-    /// The Services of a query.
-    Services(ServiceQuery),
+    /// The Services or EndpointSlices of a query.
+    List(Kind, ServiceQuery),
     /// A write.
     Write(Box<Write>),
 }
@@ -35,8 +35,8 @@ pub enum Request {
 pub enum Answer {
     /// The object, read or as it is after a write; none if it does not exist.
     Object(Option<Arc<Value>>),
-    /// The Services of a query.
-    Services(Vec<Arc<Value>>),
+    /// What a query means.
+    List(Vec<Arc<Value>>),
     /// The write was stale.
     Stale,
     /// The API server does not take the write: a message, and the fields.
@@ -62,12 +62,12 @@ impl Request {
     pub fn carry_out(&self, objects: &mut Objects) -> Answer {
         match self {
             Self::Get(kind, name) => Answer::Object(objects.get(*kind, name).cloned()),
-            Self::Services(query) => Answer::Services(
+            Self::List(kind, query) => Answer::List(
                 objects
-                    .services(query)
+                    .list(*kind, query)
                     .unwrap_or_default()
                     .into_iter()
-                    .map(|service| Arc::new(json!(service)))
+                    .map(|object| Arc::new(json!(object)))
                     .collect(),
             ),
             Self::Write(write) => match objects.write(write) {
@@ -83,7 +83,7 @@ impl Request {
     fn text(&self) -> String {
         match self {
             Self::Get(kind, name) => format!("get {kind} {name}"),
-            Self::Services(query) => format!("list {query:?}"),
+            Self::List(kind, query) => format!("list {kind} {query:?}"),
             Self::Write(write) => write.to_string(),
         }
     }
@@ -158,9 +158,13 @@ impl Cluster for Replay<'_> {
         }
     }
 
-    async fn services(&self, query: &ServiceQuery) -> Result<Vec<DynamicObject>, ReadError> {
-        match self.ask(Request::Services(query.clone())).await {
-            Answer::Services(found) => Ok(found.iter().map(|found| object(found)).collect()),
+    async fn list(
+        &self,
+        kind: Kind,
+        query: &ServiceQuery,
+    ) -> Result<Vec<DynamicObject>, ReadError> {
+        match self.ask(Request::List(kind, query.clone())).await {
+            Answer::List(found) => Ok(found.iter().map(|found| object(found)).collect()),
             answer => unreachable!("{answer:?} is no answer to a list"),
         }
     }
@@ -177,7 +181,7 @@ impl Cluster for Replay<'_> {
                 message,
                 fields,
             }),
-            answer @ Answer::Services(_) => unreachable!("{answer:?} is no answer to a write"),
+            answer @ Answer::List(_) => unreachable!("{answer:?} is no answer to a write"),
         }
     }
 }

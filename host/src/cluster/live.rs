@@ -64,16 +64,20 @@ impl Cluster for Live {
             })
     }
 
-    async fn services(&self, query: &ServiceQuery) -> Result<Vec<DynamicObject>, ReadError> {
-        let resource = self.resource(Kind::Service);
+    async fn list(
+        &self,
+        kind: Kind,
+        query: &ServiceQuery,
+    ) -> Result<Vec<DynamicObject>, ReadError> {
+        let resource = self.resource(kind);
         let everywhere = || Api::all_with(self.client.clone(), &resource);
         let (api, parameters) = match query {
             ServiceQuery::ByName(name) => {
-                return Ok(self.get(Kind::Service, name).await?.into_iter().collect());
+                return Ok(self.get(kind, name).await?.into_iter().collect());
             }
             ServiceQuery::ByLabels(query) => (
                 match &query.namespace {
-                    Some(namespace) => self.api(Kind::Service, namespace),
+                    Some(namespace) => self.api(kind, namespace),
                     None => everywhere(),
                 },
                 ListParams::default().labels(&selector(&query.labels)),
@@ -84,7 +88,7 @@ impl Cluster for Live {
             ),
         };
         let listed = api.list(&parameters).await.map_err(|source| ReadError {
-            what: format!("Services for {query:?}"),
+            what: format!("each {kind} for {query:?}"),
             source: Box::new(source),
         })?;
         Ok(listed.items)

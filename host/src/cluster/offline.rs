@@ -72,16 +72,16 @@ impl Objects {
         self.by_name.get(&(kind, name.clone()))
     }
 
-    /// The Services that a query means.
-    pub fn services(&self, query: &ServiceQuery) -> Result<Vec<DynamicObject>, ReadError> {
+    /// The Services or EndpointSlices that a query means.
+    pub fn list(&self, kind: Kind, query: &ServiceQuery) -> Result<Vec<DynamicObject>, ReadError> {
         self.by_name
             .iter()
-            .filter(|((kind, _), _)| *kind == Kind::Service)
-            .map(|(_, value)| parse(Value::clone(value), "Service"))
-            .filter(|service| {
-                service
+            .filter(|((other, _), _)| *other == kind)
+            .map(|(_, value)| parse(Value::clone(value), &kind.to_string()))
+            .filter(|object| {
+                object
                     .as_ref()
-                    .map_or(true, |service| matches(service, query))
+                    .map_or(true, |object| matches(object, query))
             })
             .collect()
     }
@@ -230,8 +230,12 @@ impl Cluster for Offline {
             .transpose()
     }
 
-    async fn services(&self, query: &ServiceQuery) -> Result<Vec<DynamicObject>, ReadError> {
-        lock(&self.objects).services(query)
+    async fn list(
+        &self,
+        kind: Kind,
+        query: &ServiceQuery,
+    ) -> Result<Vec<DynamicObject>, ReadError> {
+        lock(&self.objects).list(kind, query)
     }
 
     async fn write(&self, write: &Write) -> Result<Option<DynamicObject>, WriteError> {
@@ -280,11 +284,11 @@ fn apply_patch(value: &mut Value, patch: &Patch) -> Result<(), String> {
     Ok(())
 }
 
-fn matches(service: &DynamicObject, query: &ServiceQuery) -> bool {
+fn matches(object: &DynamicObject, query: &ServiceQuery) -> bool {
     match query {
-        ServiceQuery::ByName(name) => name_of(service) == *name,
+        ServiceQuery::ByName(name) => name_of(object) == *name,
         ServiceQuery::ByLabels(query) => {
-            let namespace = service.namespace().unwrap_or_default();
+            let namespace = object.namespace().unwrap_or_default();
             query
                 .namespace
                 .as_ref()
@@ -292,8 +296,8 @@ fn matches(service: &DynamicObject, query: &ServiceQuery) -> bool {
                 && query
                     .labels
                     .iter()
-                    .all(|label| service.labels().get(&label.key) == Some(&label.value))
+                    .all(|label| object.labels().get(&label.key) == Some(&label.value))
         }
-        ServiceQuery::ByClusterIp(ip) => service.data["spec"]["clusterIP"] == json!(ip),
+        ServiceQuery::ByClusterIp(ip) => object.data["spec"]["clusterIP"] == json!(ip),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::{try_join, try_join_all};
+use futures::future::{try_join_all, try_join4};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::DynamicObject;
 use kube::{Resource, ResourceExt};
-use ofn_contract::{EffectiveSpec, ObjectName, ServiceQuery};
+use ofn_contract::{EffectiveSpec, KeyValue, LabelQuery, ObjectName, ServiceQuery};
 use serde::de::DeserializeOwned;
 
 use super::world::{World, recorded_targets, target_of};
@@ -66,7 +66,7 @@ pub async fn gateway<C: Cluster>(
     })))
 }
 
-/// The Kubernetes Gateways, the class, the entry Service and its slices. `spec` is what will be
+/// The Kubernetes Gateways, the class, the entry Service and its slices, ours and others. `spec` is what will be
 /// served; without one only what must be cleaned is read.
 pub async fn world<C: Cluster>(
     cluster: &C,
@@ -103,12 +103,19 @@ pub async fn world<C: Cluster>(
         Ok(slice.map(|slice| (name.to_owned(), slice)))
     });
     let service = entry_name(names::ENTRY_SERVICE);
-    let (targets, (entry, slices)) = try_join(
+    let label = KeyValue {
+        key: names::SERVICE_NAME_LABEL.to_owned(),
+        value: names::ENTRY_SERVICE.to_owned(),
+    };
+    let of_the_entry = ServiceQuery::ByLabels(LabelQuery {
+        namespace: Some(own.namespace.clone()),
+        labels: vec![label],
+    });
+    let (targets, entry, slices, all_slices) = try_join4(
         try_join_all(reads),
-        try_join(
-            typed::<Service, C>(cluster, Kind::Service, &service),
-            try_join_all(slices),
-        ),
+        typed::<Service, C>(cluster, Kind::Service, &service),
+        try_join_all(slices),
+        cluster.list(Kind::EndpointSlice, &of_the_entry),
     )
     .await?;
     let targets: BTreeMap<_, _> = targets.into_iter().collect();
@@ -137,6 +144,11 @@ pub async fn world<C: Cluster>(
         services: Vec::new(),
         entry,
         slices: slices.into_iter().flatten().collect(),
+        other_slices: all_slices
+            .into_iter()
+            .filter(|slice| !SLICES.contains(&slice.name_any().as_str()))
+            .map(|slice| slice.metadata)
+            .collect(),
     })
 }
 
@@ -157,7 +169,7 @@ pub async fn services<C: Cluster>(
         interest
             .services
             .iter()
-            .map(|query| cluster.services(query)),
+            .map(|query| cluster.list(Kind::Service, query)),
     )
     .await?;
     let mut services: Vec<Service> = found

@@ -32,6 +32,8 @@ pub struct World {
     pub entry: Option<Service>,
     /// The EndpointSlices with the names that we use for the entry, whoever made them.
     pub slices: BTreeMap<String, EndpointSlice>,
+    /// The EndpointSlices of the entry with other names.
+    pub other_slices: Vec<ObjectMeta>,
 }
 
 /// A Kubernetes Gateway that was touched and not cleaned yet, as the annotation

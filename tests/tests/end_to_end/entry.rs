@@ -22,6 +22,7 @@ tests![
     who_changes_the_entry_again_and_again_is_named_and_answered_less_often,
     an_address_that_no_function_may_be_sent_to_is_left_out,
     a_foreign_service_named_gateway_is_left_alone_and_reported,
+    endpoints_that_somebody_made_by_hand_are_left_alone_and_reported,
 ];
 
 async fn with_service(scene: &Scene, name: &str, labels: Value) -> Result<String> {
@@ -434,6 +435,48 @@ async fn a_port_that_somebody_added_to_the_entry_is_taken_out(scene: &Scene) -> 
     scene
         .entry("has the new port", |entry| {
             entry["spec"]["ports"][1]["port"] == 8080
+        })
+        .await?;
+    Ok(())
+}
+
+async fn endpoints_that_somebody_made_by_hand_are_left_alone_and_reported(
+    scene: &Scene,
+) -> Result<()> {
+    let endpoints = json!({
+        "subsets": [{"addresses": [{"ip": "192.0.2.99"}], "ports": [{"port": 80}]}],
+    });
+    let before = scene
+        .cluster
+        .create(Kind::Endpoints, &scene.ofn, "gateway", endpoints)
+        .await?;
+    serve(scene).await?;
+    with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.11"}])).await?;
+    let object = scene
+        .served("reports the endpoints", |object| {
+            has_condition(object, "Ready", "False", Some("ServiceConflict"))
+        })
+        .await?;
+    let message = condition(&object, "Ready").map(|ready| ready["message"].to_string());
+    let message = message.unwrap_or_default();
+    let theirs = format!("Endpoints {}/gateway is not ours", scene.ofn);
+    ensure!(message.contains(&theirs), "{message}");
+    scene
+        .cluster
+        .must_get(Kind::EndpointSlice, &scene.ofn, "gateway-ipv4")
+        .await?;
+    let after = scene
+        .cluster
+        .must_get(Kind::Endpoints, &scene.ofn, "gateway")
+        .await?;
+    ensure!(after["subsets"] == before["subsets"], "{after:#}");
+    scene
+        .cluster
+        .delete(Kind::Endpoints, &scene.ofn, "gateway")
+        .await?;
+    scene
+        .served("forgets the endpoints", |object| {
+            !has_condition(object, "Ready", "False", Some("ServiceConflict"))
         })
         .await?;
     Ok(())

@@ -297,12 +297,12 @@ impl<'a> Real<'a> {
                     .await?
                     .map(|object| Arc::new(json!(object))),
             ),
-            Request::Services(query) => Answer::Services(
+            Request::List(kind, query) => Answer::List(
                 self.live
-                    .services(query)
+                    .list(*kind, query)
                     .await?
                     .into_iter()
-                    .map(|service| Arc::new(json!(service)))
+                    .map(|object| Arc::new(json!(object)))
                     .collect(),
             ),
             Request::Write(write) => match self.live.write(write).await {

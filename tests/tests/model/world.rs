@@ -406,7 +406,7 @@ pub fn stand_at(began: u8, answers: &Answers) -> Standing {
 pub fn is_untouched(request: &Request) -> bool {
     match request {
         Request::Get(kind, _) => !matches!(kind, Kind::Gateway | Kind::KubernetesGateway),
-        Request::Services(_) => true,
+        Request::List(..) => true,
         Request::Write(_) => false,
     }
 }

@@ -31,6 +31,9 @@ pub(super) fn next(world: &World, wish: &Wish, plan: &mut Plan) {
     // Nothing is known: what was known before stays.
     let Some(entry) = &wish.entry else { return };
     let slices = slices(world, entry);
+    if !slices.is_empty() {
+        plan.problems.extend(beside(world));
+    }
     let service = service(world, wish, entry);
     let wanted: Vec<Write> = slices
         .iter()
@@ -130,6 +133,31 @@ fn foreign(world: &World) -> Option<Problem> {
                 .values()
                 .find_map(|slice| conflict(Kind::EndpointSlice, slice.meta()))
         })
+}
+
+/// EndpointSlices that somebody gave to the entry beside ours, by hand or as an Endpoints object, from
+/// which the control plane makes them: a part of the traffic goes there.
+fn beside(world: &World) -> Option<Problem> {
+    let slice = world.other_slices.first()?;
+    let mirrored = slice
+        .labels
+        .iter()
+        .flatten()
+        .any(|(key, value)| key == names::SLICE_MANAGED_BY_LABEL && value == names::MIRROR);
+    let namespace = slice.namespace.as_deref().unwrap_or_default();
+    let name = slice.name.as_deref().unwrap_or_default();
+    let whose = if mirrored {
+        format!("Endpoints {namespace}/{}", names::ENTRY_SERVICE)
+    } else {
+        format!("EndpointSlice {namespace}/{name}")
+    };
+    Some(Problem::general(
+        reason::SERVICE_CONFLICT,
+        format!(
+            "{whose} is not ours, and sends a part of the functions' traffic to other addresses than \
+             those of the Gateway: delete it"
+        ),
+    ))
 }
 
 /// Whether what is there says all that is wanted. Lists must be equally long.
