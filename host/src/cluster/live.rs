@@ -87,6 +87,12 @@ impl Cluster for Live {
                 ListParams::default().fields(&format!("spec.clusterIP={ip}")),
             ),
         };
+        // A list that must be the newest waits for the API server's cache, a tenth of a second. Of
+        // EndpointSlices others' are only told, and what changes later causes another pass.
+        let parameters = match kind {
+            Kind::EndpointSlice => parameters.match_any(),
+            _ => parameters,
+        };
         let listed = api.list(&parameters).await.map_err(|source| ReadError {
             what: format!("each {kind} for {query:?}"),
             source: Box::new(source),
