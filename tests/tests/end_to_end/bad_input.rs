@@ -14,20 +14,6 @@ tests![
     an_unknown_setting_and_an_unknown_policy_are_reported,
 ];
 
-async fn served(scene: &Scene) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    scene
-        .has_listeners(
-            "contour",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
-    scene.program("contour").await?;
-    scene.is_ready().await?;
-    Ok(())
-}
-
 async fn is_invalid(scene: &Scene, expected: &str) -> Result<Value> {
     let object = scene
         .served("says that it is invalid", |object| {
@@ -49,7 +35,7 @@ async fn is_invalid(scene: &Scene, expected: &str) -> Result<Value> {
 async fn no_domain_is_reported_with_its_path_and_the_last_good_state_stays(
     scene: &Scene,
 ) -> Result<()> {
-    served(scene).await?;
+    scene.serve_ready().await?;
     let good = scene
         .cluster
         .must_get(Kind::Gateway, &scene.infra, "contour")
@@ -80,7 +66,7 @@ async fn no_domain_is_reported_with_its_path_and_the_last_good_state_stays(
 }
 
 async fn a_bad_template_is_reported_with_its_place(scene: &Scene) -> Result<()> {
-    served(scene).await?;
+    scene.serve_ready().await?;
     scene
         .edit(json!({"spec": {"hostTemplate": "{{.Nme}}.{{.Domain}}"}}))
         .await?;
@@ -186,7 +172,7 @@ async fn a_listener_that_the_api_server_refuses_is_reported_and_the_others_are_s
 }
 
 async fn an_unknown_setting_and_an_unknown_policy_are_reported(scene: &Scene) -> Result<()> {
-    served(scene).await?;
+    scene.serve_ready().await?;
     let annotate = |key: &str, value: Value| json!({"metadata": {"annotations": {key: value}}});
     let setting = "policy.networking.openfunction.io/nonsense";
     scene.edit(annotate(setting, json!("1"))).await?;

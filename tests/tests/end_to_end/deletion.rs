@@ -2,7 +2,7 @@ use anyhow::{Result, ensure};
 use ofn_tests::cluster::Kind;
 use serde_json::json;
 
-use crate::scene::{Scene, listener_names, own_listener, tests};
+use crate::scene::{ALL, Scene, listener_names, own_listener, tests};
 
 tests![
     a_deletion_takes_our_listeners_and_the_entry_with_it,
@@ -10,8 +10,6 @@ tests![
     a_deletion_ends_where_the_gateway_is_gone,
     a_deletion_while_the_host_was_down_is_made_up_for,
 ];
-
-const ALL: [&str; 3] = ["platform", "ofn-http-internal", "ofn-http-external"];
 
 async fn a_deletion_takes_our_listeners_and_the_entry_with_it(scene: &Scene) -> Result<()> {
     scene.platform("contour").await?;
@@ -41,9 +39,7 @@ async fn a_deletion_takes_our_listeners_and_the_entry_with_it(scene: &Scene) -> 
 async fn a_deletion_ends_where_ours_are_the_only_listeners_and_says_what_stayed(
     scene: &Scene,
 ) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    scene.has_listeners("contour", &ALL).await?;
+    scene.serve_default().await?;
     let remove = json!({"spec": {"listeners": []}});
     let ours = scene
         .cluster
@@ -88,9 +84,7 @@ async fn a_deletion_ends_where_ours_are_the_only_listeners_and_says_what_stayed(
 }
 
 async fn a_deletion_ends_where_the_gateway_is_gone(scene: &Scene) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    scene.has_listeners("contour", &ALL).await?;
+    scene.serve_default().await?;
     scene
         .cluster
         .delete(Kind::Gateway, &scene.infra, "contour")

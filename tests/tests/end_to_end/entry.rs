@@ -55,18 +55,6 @@ async fn with_addresses(scene: &Scene, addresses: Value) -> Result<()> {
         .await
 }
 
-async fn serve(scene: &Scene) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    scene
-        .has_listeners(
-            "contour",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
-    Ok(())
-}
-
 async fn the_entry_points_at_the_service_with_the_label_of_the_gateway(
     scene: &Scene,
 ) -> Result<()> {
@@ -77,7 +65,7 @@ async fn the_entry_points_at_the_service_with_the_label_of_the_gateway(
         json!({"gateway.networking.k8s.io/gateway-name": "contour"}),
     )
     .await?;
-    serve(scene).await?;
+    scene.serve_default().await?;
     let entry = points_at(scene, &labelled).await?;
     let owner = &entry["metadata"]["ownerReferences"][0];
     ensure!(
@@ -90,7 +78,7 @@ async fn the_entry_points_at_the_service_with_the_label_of_the_gateway(
 async fn the_entry_points_at_each_service_that_the_old_controller_knew_in_its_order(
     scene: &Scene,
 ) -> Result<()> {
-    serve(scene).await?;
+    scene.serve_default().await?;
     for name in ["envoy", "envoy-contour", "contour-envoy"] {
         let service = with_service(scene, name, json!({})).await?;
         points_at(scene, &service).await?;
@@ -110,7 +98,7 @@ async fn the_entry_points_at_each_service_that_the_old_controller_knew_in_its_or
 async fn the_entry_points_at_the_service_that_the_user_chose(scene: &Scene) -> Result<()> {
     with_service(scene, "envoy", json!({})).await?;
     let chosen = with_service(scene, "chosen", json!({})).await?;
-    serve(scene).await?;
+    scene.serve_default().await?;
     let annotation = format!("{}/chosen", scene.infra);
     scene
         .edit(json!({"metadata": {"annotations": {"networking.openfunction.io/entry-service": annotation}}}))
@@ -120,7 +108,7 @@ async fn the_entry_points_at_the_service_that_the_user_chose(scene: &Scene) -> R
 }
 
 async fn the_entry_points_at_an_address_that_is_a_host_name(scene: &Scene) -> Result<()> {
-    serve(scene).await?;
+    scene.serve_default().await?;
     with_addresses(
         scene,
         json!([{"type": "Hostname", "value": "lb.example.com"}]),
@@ -136,7 +124,7 @@ async fn the_entry_points_at_an_address_that_is_a_host_name(scene: &Scene) -> Re
 }
 
 async fn the_entry_stands_for_ip_addresses_of_both_families(scene: &Scene) -> Result<()> {
-    serve(scene).await?;
+    scene.serve_default().await?;
     with_addresses(
         scene,
         json!([
@@ -183,7 +171,7 @@ async fn an_address_that_is_a_cluster_ip_means_that_service(scene: &Scene) -> Re
         .cluster
         .must_get(Kind::Service, &scene.infra, "data-plane")
         .await?;
-    serve(scene).await?;
+    scene.serve_default().await?;
     with_addresses(
         scene,
         json!([{"type": "IPAddress", "value": service["spec"]["clusterIP"]}]),
@@ -201,7 +189,7 @@ async fn an_address_that_is_a_cluster_ip_means_that_service(scene: &Scene) -> Re
 }
 
 async fn the_entry_follows_from_addresses_to_a_host_name_and_back(scene: &Scene) -> Result<()> {
-    serve(scene).await?;
+    scene.serve_default().await?;
     let ip = json!([{"type": "IPAddress", "value": "192.0.2.11"}]);
     with_addresses(scene, ip.clone()).await?;
     scene
@@ -265,7 +253,7 @@ async fn the_entry_has_one_port_for_each_port_and_protocol(scene: &Scene) -> Res
 }
 
 async fn a_data_plane_service_that_comes_later_is_followed(scene: &Scene) -> Result<()> {
-    serve(scene).await?;
+    scene.serve_default().await?;
     scene.settle("contour").await?;
     ensure!(
         scene
@@ -281,7 +269,7 @@ async fn a_data_plane_service_that_comes_later_is_followed(scene: &Scene) -> Res
 
 async fn a_data_plane_service_that_goes_leaves_the_last_target(scene: &Scene) -> Result<()> {
     let service = with_service(scene, "envoy", json!({})).await?;
-    serve(scene).await?;
+    scene.serve_default().await?;
     points_at(scene, &service).await?;
     scene
         .cluster
@@ -345,7 +333,7 @@ async fn any_of_a_services_cluster_ips_means_that_service(scene: &Scene) -> Resu
         .cluster
         .create(Kind::Service, &scene.infra, "data-plane", body)
         .await?;
-    serve(scene).await?;
+    scene.serve_default().await?;
     let ips = &service["spec"]["clusterIPs"];
     let address = |index: usize| json!({"type": "IPAddress", "value": ips[index]});
     with_addresses(scene, json!([address(1), address(0)])).await?;
@@ -359,7 +347,7 @@ async fn any_of_a_services_cluster_ips_means_that_service(scene: &Scene) -> Resu
 
 async fn a_changed_entry_is_put_right(scene: &Scene) -> Result<()> {
     let service = with_service(scene, "envoy", json!({})).await?;
-    serve(scene).await?;
+    scene.serve_default().await?;
     points_at(scene, &service).await?;
     let odd = json!({"spec": {"externalName": "elsewhere.example.com"}});
     scene
@@ -382,7 +370,7 @@ async fn a_foreign_service_named_gateway_is_left_alone_and_reported(scene: &Scen
         .cluster
         .create(Kind::Service, &scene.ofn, "gateway", theirs)
         .await?;
-    serve(scene).await?;
+    scene.serve_default().await?;
     let object = scene
         .served("reports the foreign Service", |object| {
             has_condition(object, "Ready", "False", Some("ServiceConflict"))
@@ -408,7 +396,7 @@ async fn a_foreign_service_named_gateway_is_left_alone_and_reported(scene: &Scen
 
 async fn a_port_that_somebody_added_to_the_entry_is_taken_out(scene: &Scene) -> Result<()> {
     let service = with_service(scene, "envoy", json!({})).await?;
-    serve(scene).await?;
+    scene.serve_default().await?;
     let entry = points_at(scene, &service).await?;
     let mut ports = entry["spec"]["ports"].clone();
     if let Some(ports) = ports.as_array_mut() {
@@ -450,7 +438,7 @@ async fn endpoints_that_somebody_made_by_hand_are_left_alone_and_reported(
         .cluster
         .create(Kind::Endpoints, &scene.ofn, "gateway", endpoints)
         .await?;
-    serve(scene).await?;
+    scene.serve_default().await?;
     with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.11"}])).await?;
     let object = scene
         .served("reports the endpoints", |object| {
@@ -486,7 +474,7 @@ async fn who_changes_the_entry_again_and_again_is_named_and_answered_less_often(
     scene: &Scene,
 ) -> Result<()> {
     let service = with_service(scene, "envoy", json!({})).await?;
-    serve(scene).await?;
+    scene.serve_default().await?;
     let ports = points_at(scene, &service).await?["spec"]["ports"].clone();
     let mut more = ports.as_array().cloned().unwrap_or_default();
     more.push(json!({"name": "odd", "port": 9999, "protocol": "TCP"}));
@@ -522,7 +510,7 @@ async fn who_changes_the_entry_again_and_again_is_named_and_answered_less_often(
 }
 
 async fn an_address_that_no_function_may_be_sent_to_is_left_out(scene: &Scene) -> Result<()> {
-    serve(scene).await?;
+    scene.serve_default().await?;
     let addresses = json!([
         {"type": "IPAddress", "value": "127.0.0.1"},
         {"type": "IPAddress", "value": "169.254.169.254"},

@@ -2,7 +2,7 @@ use anyhow::{Result, ensure};
 use ofn_tests::cluster::{Kind, has_condition, named};
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, condition, listener, own_listener, tests};
+use crate::scene::{ALL, Scene, condition, listener, own_listener, tests};
 
 tests![
     the_default_gateway_gets_the_documents_status_where_contour_says_scheduled_and_ready,
@@ -45,15 +45,11 @@ fn documented() -> Value {
     })
 }
 
-const BOTH: [&str; 3] = ["platform", "ofn-http-internal", "ofn-http-external"];
-
 async fn the_default_gateway_gets_the_documents_status_where_contour_says_scheduled_and_ready(
     scene: &Scene,
 ) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    scene.has_listeners("contour", &BOTH).await?;
-    let listeners: Vec<_> = BOTH
+    scene.serve_default().await?;
+    let listeners: Vec<_> = ALL
         .iter()
         .map(|name| {
             json!({
@@ -82,9 +78,7 @@ async fn the_default_gateway_gets_the_documents_status_where_contour_says_schedu
 async fn the_default_gateway_gets_the_documents_status_where_contour_says_accepted_and_programmed(
     scene: &Scene,
 ) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    scene.has_listeners("contour", &BOTH).await?;
+    scene.serve_default().await?;
     scene.program("contour").await?;
     is_documented(scene).await
 }
@@ -104,7 +98,7 @@ async fn is_documented(scene: &Scene) -> Result<()> {
 async fn what_the_kubernetes_gateway_had_is_untouched(scene: &Scene) -> Result<()> {
     let before = scene.platform("contour").await?;
     scene.serve(scene.default_spec("contour")).await?;
-    let during = scene.has_listeners("contour", &BOTH).await?;
+    let during = scene.has_listeners("contour", &ALL).await?;
     ensure!(during["spec"]["listeners"][0] == before["spec"]["listeners"][0]);
     ensure!(during["metadata"]["labels"] == before["metadata"]["labels"]);
     ensure!(during["metadata"]["annotations"]["team"] == "platform");
@@ -406,11 +400,7 @@ async fn a_host_name_in_upper_case_or_too_long_is_refused_with_its_field(
 async fn a_change_of_domain_reaches_the_gateway_the_entry_and_the_status(
     scene: &Scene,
 ) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    scene.has_listeners("contour", &BOTH).await?;
-    scene.program("contour").await?;
-    scene.is_ready().await?;
+    scene.serve_ready().await?;
     scene
         .edit(json!({"spec": {"domain": "example.org"}}))
         .await?;

@@ -3,7 +3,7 @@ use ofn_tests::cluster::{Kind, condition, has_condition, named};
 use ofn_tests::control_plane::{Kubectl, User};
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, listener, listener_names, own_listener, tests};
+use crate::scene::{ALL, Scene, listener, listener_names, own_listener, tests};
 
 tests![
     a_foreign_listener_of_our_name_stays_and_is_reported,
@@ -79,24 +79,12 @@ async fn a_listener_on_a_foreign_port_and_host_name_is_reported_and_the_others_a
         .cluster
         .edit(Kind::Gateway, &scene.infra, "contour", rename)
         .await?;
-    scene
-        .has_listeners(
-            "contour",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
+    scene.has_listeners("contour", &ALL).await?;
     Ok(())
 }
 
 async fn a_listener_that_somebody_applies_over_ours_is_theirs(scene: &Scene) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    scene
-        .has_listeners(
-            "contour",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
+    scene.serve_default().await?;
     let theirs = listener("ofn-http-external", "*.theirs.example.com");
     let applied = json!({"spec": {"gatewayClassName": "contour", "listeners": [theirs]}});
     scene
@@ -114,26 +102,14 @@ async fn a_listener_that_somebody_applies_over_ours_is_theirs(scene: &Scene) -> 
 }
 
 async fn our_listeners_come_back_when_somebody_removes_them(scene: &Scene) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    scene
-        .has_listeners(
-            "contour",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
+    scene.serve_default().await?;
     // As a client-side apply of the platform team's own file does.
     let wipe = json!({"spec": {"listeners": [own_listener()]}});
     scene
         .cluster
         .edit(Kind::Gateway, &scene.infra, "contour", wipe)
         .await?;
-    scene
-        .has_listeners(
-            "contour",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
+    scene.has_listeners("contour", &ALL).await?;
     let odd =
         json!({"spec": {"listeners": [own_listener(), listener("ofn-http-internal", "*.odd.io")]}});
     scene
@@ -176,7 +152,7 @@ async fn listeners_that_the_old_controller_put_there_are_ours(scene: &Scene) -> 
     scene.serve(scene.default_spec("contour")).await?;
     let gateway = scene
         .gateway("contour", "has the listeners of the spec", |gateway| {
-            listener_names(gateway) == ["platform", "ofn-http-internal", "ofn-http-external"]
+            listener_names(gateway) == ALL
         })
         .await?;
     ensure!(
@@ -230,10 +206,7 @@ async fn a_foreign_listener_of_our_name_stays_however_it_was_written(scene: &Sce
 }
 
 async fn a_listener_that_somebody_applies_just_as_it_is_is_theirs_too(scene: &Scene) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    let all = ["platform", "ofn-http-internal", "ofn-http-external"];
-    scene.has_listeners("contour", &all).await?;
+    scene.serve_default().await?;
     let same = listener("ofn-http-external", "*.ofn.io");
     let applied = json!({"spec": {"gatewayClassName": "contour", "listeners": [same]}});
     scene
@@ -264,12 +237,7 @@ async fn a_client_side_apply_of_the_gateways_own_file_does_not_take_our_listener
     let kubectl = Kubectl::new(&scene.plane)?;
     kubectl.apply(&file(json!([own_listener()])))?;
     scene.serve(scene.default_spec("contour")).await?;
-    scene
-        .has_listeners(
-            "contour",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
+    scene.has_listeners("contour", &ALL).await?;
     let before = scene.plane.writes(User::Host)?.len();
     kubectl.apply(&file(json!([
         own_listener(),
@@ -300,17 +268,16 @@ async fn who_writes_the_gateway_without_our_listeners_again_and_again_is_named_a
 ) -> Result<()> {
     scene.platform("contour").await?;
     scene.serve(scene.default_spec("contour")).await?;
-    let all = ["platform", "ofn-http-internal", "ofn-http-external"];
     let theirs = json!({"spec": {"listeners": [own_listener()]}});
     let take_out = || {
         let (cluster, theirs) = (&scene.cluster, theirs.clone());
         cluster.edit(Kind::Gateway, &scene.infra, "contour", theirs)
     };
     for _ in 0..3 {
-        scene.has_listeners("contour", &all).await?;
+        scene.has_listeners("contour", &ALL).await?;
         take_out().await?;
     }
-    scene.has_listeners("contour", &all).await?;
+    scene.has_listeners("contour", &ALL).await?;
     let before = take_out().await?["metadata"]["generation"].clone();
     let object = scene
         .served("names who it is", |object| {
@@ -328,7 +295,7 @@ async fn who_writes_the_gateway_without_our_listeners_again_and_again_is_named_a
     ensure!(held["metadata"]["generation"] == before, "{held:#}");
     // Another wish does not wait.
     scene.edit(json!({"spec": {"domain": "b.ofn.io"}})).await?;
-    let gateway = scene.has_listeners("contour", &all).await?;
+    let gateway = scene.has_listeners("contour", &ALL).await?;
     ensure!(
         gateway["spec"]["listeners"][2]["hostname"] == "*.b.ofn.io",
         "{gateway:#}"
@@ -341,10 +308,7 @@ async fn who_writes_the_gateway_without_our_listeners_again_and_again_is_named_a
 async fn a_gateway_restored_without_managed_fields_is_served_and_cleaned_as_before(
     scene: &Scene,
 ) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    let all = ["platform", "ofn-http-internal", "ofn-http-external"];
-    scene.has_listeners("contour", &all).await?;
+    scene.serve_default().await?;
     scene.stop_host()?;
     for (kind, namespace, name) in [
         (Kind::Gateway, &scene.infra, "contour"),
@@ -360,7 +324,7 @@ async fn a_gateway_restored_without_managed_fields_is_served_and_cleaned_as_befo
         .await?;
     scene
         .gateway("contour", "has the new domain", |gateway| {
-            listener_names(gateway) == all
+            listener_names(gateway) == ALL
                 && gateway["spec"]["listeners"][2]["hostname"] == "*.example.org"
         })
         .await?;

@@ -3,7 +3,7 @@ use ofn_tests::cluster::Kind;
 use ofn_tests::control_plane::User;
 use serde_json::json;
 
-use crate::scene::{Scene, tests};
+use crate::scene::{ALL, Scene, tests};
 
 tests![
     a_creation_takes_four_writes,
@@ -20,12 +20,7 @@ async fn served(scene: &Scene) -> Result<usize> {
         .create(Kind::Service, &scene.infra, "envoy", envoy)
         .await?;
     scene.serve(scene.default_spec("contour")).await?;
-    scene
-        .has_listeners(
-            "contour",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
+    scene.has_listeners("contour", &ALL).await?;
     scene.entry("exists", |_| true).await?;
     scene
         .served("has a status", |object| {

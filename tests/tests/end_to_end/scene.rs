@@ -33,6 +33,8 @@ pub(crate) use tests;
 
 /// The listeners of [`Scene::default_spec`].
 pub const OURS: [&str; 2] = ["ofn-http-internal", "ofn-http-external"];
+/// Those of the Gateway of [`Scene::platform`] that serves them.
+pub const ALL: [&str; 3] = ["platform", "ofn-http-internal", "ofn-http-external"];
 
 pub struct Scene {
     pub plane: Arc<ControlPlane>,
@@ -153,6 +155,20 @@ impl Scene {
         self.cluster
             .create(Kind::Ofn, &self.ofn, "openfunction", json!({"spec": spec}))
             .await
+    }
+
+    /// The default OpenFunction Gateway, served by the platform team's Gateway `contour`.
+    pub async fn serve_default(&self) -> Result<Value> {
+        self.platform("contour").await?;
+        self.serve(self.default_spec("contour")).await?;
+        self.has_listeners("contour", &ALL).await
+    }
+
+    /// The same once the implementation is ready too.
+    pub async fn serve_ready(&self) -> Result<Value> {
+        self.serve_default().await?;
+        self.program("contour").await?;
+        self.is_ready().await
     }
 
     pub async fn edit(&self, patch: Value) -> Result<Value> {

@@ -18,20 +18,6 @@ tests![
     every_recorded_status_of_an_implementation_reads_as_it_should,
 ];
 
-async fn served(scene: &Scene) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    scene
-        .has_listeners(
-            "contour",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
-    scene.program("contour").await?;
-    scene.is_ready().await?;
-    Ok(())
-}
-
 async fn change_status(scene: &Scene, change: impl FnOnce(&mut Value)) -> Result<()> {
     let mut gateway = scene
         .cluster
@@ -46,7 +32,7 @@ async fn change_status(scene: &Scene, change: impl FnOnce(&mut Value)) -> Result
 }
 
 async fn a_change_of_attached_routes_alone_is_reported(scene: &Scene) -> Result<()> {
-    served(scene).await?;
+    scene.serve_ready().await?;
     change_status(scene, |status| {
         status["listeners"][2]["attachedRoutes"] = json!(7)
     })
@@ -61,7 +47,7 @@ async fn a_change_of_attached_routes_alone_is_reported(scene: &Scene) -> Result<
 }
 
 async fn a_change_of_one_listeners_condition_alone_is_reported(scene: &Scene) -> Result<()> {
-    served(scene).await?;
+    scene.serve_ready().await?;
     change_status(scene, |status| {
         status["listeners"][2]["conditions"][0] =
             condition("Programmed", "False", "Invalid", "no certificate", 2);
@@ -89,7 +75,7 @@ async fn a_change_of_one_listeners_condition_alone_is_reported(scene: &Scene) ->
 }
 
 async fn a_change_of_addresses_alone_is_reported(scene: &Scene) -> Result<()> {
-    served(scene).await?;
+    scene.serve_ready().await?;
     for address in ["192.0.2.1", "192.0.2.2"] {
         change_status(scene, |status| {
             status["addresses"] = json!([{"type": "IPAddress", "value": address}])
@@ -111,7 +97,7 @@ async fn a_change_of_addresses_alone_is_reported(scene: &Scene) -> Result<()> {
 }
 
 async fn a_stale_condition_does_not_count(scene: &Scene) -> Result<()> {
-    served(scene).await?;
+    scene.serve_ready().await?;
     // Our own change makes generation 3; what is said of generation 2 is of the old listeners.
     scene
         .edit(json!({"spec": {"domain": "example.org"}}))
@@ -131,7 +117,7 @@ async fn a_stale_condition_does_not_count(scene: &Scene) -> Result<()> {
 }
 
 async fn a_condition_without_a_generation_counts(scene: &Scene) -> Result<()> {
-    served(scene).await?;
+    scene.serve_ready().await?;
     scene
         .edit(json!({"spec": {"domain": "example.org"}}))
         .await?;
@@ -150,7 +136,7 @@ async fn a_condition_without_a_generation_counts(scene: &Scene) -> Result<()> {
 }
 
 async fn an_edit_by_somebody_else_does_not_make_the_status_flap(scene: &Scene) -> Result<()> {
-    served(scene).await?;
+    scene.serve_ready().await?;
     let gateway = scene
         .cluster
         .must_get(Kind::Gateway, &scene.infra, "contour")
@@ -168,7 +154,7 @@ async fn an_edit_by_somebody_else_does_not_make_the_status_flap(scene: &Scene) -
 }
 
 async fn other_conditions_follow_in_order(scene: &Scene) -> Result<()> {
-    served(scene).await?;
+    scene.serve_ready().await?;
     change_status(scene, |status| {
         for (type_, value) in [
             ("Zeta", "True"),
@@ -197,7 +183,7 @@ async fn other_conditions_follow_in_order(scene: &Scene) -> Result<()> {
 }
 
 async fn the_component_that_decided_is_named(scene: &Scene) -> Result<()> {
-    served(scene).await?;
+    scene.serve_ready().await?;
     let object = scene.is_ready().await?;
     let policy = &object["status"]["policy"];
     ensure!(

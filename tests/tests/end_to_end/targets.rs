@@ -3,7 +3,7 @@ use ofn_tests::cluster::{Kind, condition, has_condition};
 use ofn_tests::control_plane::User;
 use serde_json::json;
 
-use crate::scene::{OURS, Scene, listener, listener_names, own_listener, tests};
+use crate::scene::{ALL, OURS, Scene, listener, listener_names, own_listener, tests};
 
 tests![
     a_defined_gateway_is_created_with_its_class_updated_and_deleted,
@@ -63,12 +63,7 @@ async fn a_gateway_that_existed_under_the_defined_name_is_never_deleted(
 ) -> Result<()> {
     let before = scene.platform("theirs").await?;
     scene.serve(scene.defined_spec("theirs", "contour")).await?;
-    scene
-        .has_listeners(
-            "theirs",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
+    scene.has_listeners("theirs", &ALL).await?;
     scene.delete_openfunction().await?;
     let after = scene
         .cluster
@@ -116,12 +111,7 @@ async fn a_gateway_that_does_not_exist_yet_is_reported_and_served_when_it_comes(
     );
     does_not_spin(scene).await?;
     scene.platform("late").await?;
-    scene
-        .has_listeners(
-            "late",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
+    scene.has_listeners("late", &ALL).await?;
     scene.program("late").await?;
     scene.is_ready().await?;
     Ok(())
@@ -208,12 +198,7 @@ async fn the_oldest_openfunction_gateway_is_served_and_the_next_one_takes_over(
     scene.platform("contour").await?;
     scene.gateway_with("other", json!([own_listener()])).await?;
     scene.serve(scene.default_spec("contour")).await?;
-    scene
-        .has_listeners(
-            "contour",
-            &["platform", "ofn-http-internal", "ofn-http-external"],
-        )
-        .await?;
+    scene.has_listeners("contour", &ALL).await?;
     // Creation times count in seconds; among equals the name decides.
     let mut spec = scene.default_spec("other");
     spec["gatewaySpec"]["listeners"] = json!([listener("second", "*.ofn.io")]);
@@ -247,10 +232,7 @@ async fn the_oldest_openfunction_gateway_is_served_and_the_next_one_takes_over(
 async fn one_that_is_created_while_the_first_is_being_deleted_takes_over_when_that_is_gone(
     scene: &Scene,
 ) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    let all = ["platform", "ofn-http-internal", "ofn-http-external"];
-    scene.has_listeners("contour", &all).await?;
+    scene.serve_default().await?;
     // Somebody else's finalizer makes its end last.
     let finalizers = ["networking.openfunction.io/finalizer", "example.com/other"];
     scene
@@ -330,10 +312,7 @@ async fn of_two_that_were_created_in_one_second_the_first_by_name_is_served(
 async fn one_that_stands_by_and_is_deleted_leaves_the_gateway_of_the_served_one_alone(
     scene: &Scene,
 ) -> Result<()> {
-    scene.platform("contour").await?;
-    scene.serve(scene.default_spec("contour")).await?;
-    let all = ["platform", "ofn-http-internal", "ofn-http-external"];
-    let before = scene.has_listeners("contour", &all).await?;
+    let before = scene.serve_default().await?;
     // As the old controller left it; and somebody else's finalizer, which makes its end last.
     let finalizers = ["networking.openfunction.io/finalizer", "example.com/other"];
     let body = json!({
