@@ -9,11 +9,11 @@ mod run;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
 use crate::policies::Policies;
-use crate::sandbox::Limits;
+use crate::sandbox::{self, Cache, Compiler, Limits, Sandbox};
 
 /// The controller of OpenFunction Gateways, with its opinions in a WebAssembly component.
 #[derive(Debug, Parser)]
@@ -33,6 +33,10 @@ enum Command {
     Route(route::Route),
     /// Prints the CustomResourceDefinition of the OpenFunction Gateway
     Crd,
+    /// Compiles a component, from the standard input to the standard output, for another process of
+    /// this program
+    #[command(hide = true)]
+    Compile(Limits),
 }
 
 /// Where the components are. For every command that decides.
@@ -42,11 +46,38 @@ struct PoliciesFolder {
     /// up, else /policies]
     #[arg(long = "policies", env = "OFN_GATEWAY_POLICIES", value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Folder for compiled components, of this user alone; made if it is missing [default:
+    /// ofn-gateway in the user's folder for caches, if there is one]
+    #[arg(
+        long = "policy-cache",
+        env = "OFN_GATEWAY_POLICY_CACHE",
+        value_name = "DIR"
+    )]
+    cache: Option<PathBuf>,
+    #[command(flatten)]
+    limits: Limits,
 }
 
 impl PoliciesFolder {
     fn load(&self) -> Result<Policies> {
-        Policies::load(&self.path(), Limits::default())
+        let program = std::env::current_exe().context("this program does not find itself")?;
+        let sandbox = Sandbox::new(self.limits, Compiler { program }, self.cache())
+            .map_err(anyhow::Error::from)
+            .context("the WebAssembly engine does not start with these limits")?;
+        Policies::load(&self.path(), &sandbox)
+    }
+
+    /// A cache that cannot be used costs time, so it is no reason not to start.
+    fn cache(&self) -> Option<Cache> {
+        let folder = match &self.cache {
+            Some(folder) => folder.clone(),
+            None => dirs::cache_dir()?.join("ofn-gateway"),
+        };
+        Cache::open(&folder)
+            .inspect_err(|error| {
+                tracing::warn!(folder = %folder.display(), %error, "components are compiled at each start");
+            })
+            .ok()
     }
 
     fn path(&self) -> PathBuf {
@@ -72,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Render(render) => render.main(),
         Command::Route(route) => route.main(),
         Command::Crd => crd::main(),
+        Command::Compile(limits) => sandbox::compile(&limits).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

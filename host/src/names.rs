@@ -46,6 +46,20 @@ pub const ENTRY_SERVICE: &str = "gateway";
 /// Reasons of conditions and events that this host gives. Implementations' own reasons are passed
 /// on as they are.
 pub mod reason {
+    /// A policy component trapped.
+    pub const POLICY_TRAPPED: &str = "PolicyTrapped";
+    /// A policy component took too long.
+    pub const POLICY_TIMEOUT: &str = "PolicyTimeout";
+    /// A policy component wanted too much memory.
+    pub const POLICY_OUT_OF_MEMORY: &str = "PolicyOutOfMemory";
+    /// A policy component called too deep.
+    pub const POLICY_OUT_OF_STACK: &str = "PolicyOutOfStack";
+    /// A policy component answered too much.
+    pub const POLICY_ANSWER_TOO_LARGE: &str = "PolicyAnswerTooLarge";
+    /// A policy component's answer is none, or breaks a rule.
+    pub const POLICY_ANSWER_INVALID: &str = "PolicyAnswerInvalid";
+    /// Too many instances of policy components are at work.
+    pub const POLICY_BUSY: &str = "PolicyBusy";
     /// The spec breaks a rule: the message names the fields.
     pub const INVALID: &str = "Invalid";
     /// An object could not be written.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
-use crate::sandbox::{Limits, PolicyComponent, Sandbox};
+use crate::sandbox::{PolicyComponent, Sandbox};
 
 /// The component that serves where no other one claims to.
 pub const STANDARD: &str = "standard";
@@ -20,10 +20,7 @@ pub struct Policies {
 impl Policies {
     /// Loads every `*.wasm` of a folder, by file name. One that cannot be used is reported and left
     /// out; the standard one must be there.
-    pub fn load(folder: &Path, limits: Limits) -> Result<Self> {
-        let sandbox = Sandbox::new(limits)
-            .map_err(anyhow::Error::from)
-            .context("the WebAssembly engine does not start")?;
+    pub fn load(folder: &Path, sandbox: &Sandbox) -> Result<Self> {
         let mut files: Vec<_> = std::fs::read_dir(folder)
             .with_context(|| {
                 format!(

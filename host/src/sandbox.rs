@@ -1,5 +1,10 @@
 //! Running components: fresh instances, bounded in memory and time, that can reach nothing.
 
+mod cache;
+mod compile;
+mod fault;
+mod limits;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,109 +16,74 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::{
     Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower,
 };
-use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreLimits,
-    StoreLimitsBuilder,
-};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
-/// How far a component may go.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Bytes of linear memory of one instance. The standard policy needs under 2 MiB for a Gateway
-    /// with 64 listeners.
-    pub memory: usize,
-    /// Wall time of one call. It takes some 50 µs; a thousand times that is a defect.
-    pub time: Duration,
-    /// Bytes that the host copies out of an instance for one answer.
-    pub answer: usize,
-    /// Instances at the same time. A pass has one at a time.
-    pub instances: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            memory: 16 << 20,
-            time: Duration::from_millis(200),
-            answer: 1 << 20,
-            instances: 16,
-        }
-    }
-}
+pub use self::cache::Cache;
+pub use self::compile::{CompileError, Compiler, main as compile};
+use self::fault::Limiter;
+pub use self::fault::{CallError, Fault};
+pub use self::limits::Limits;
+use crate::pass::vet::{self, Broken};
 
 /// How often the epoch moves on: the precision of [`Limits::time`].
 const TICK: Duration = Duration::from_millis(10);
+
+/// Core instances, tables and memories that a component may be made of. One that `wit-component`
+/// makes has three or four instances, and one table or two.
+const CORE_INSTANCES: u32 = 8;
+const TABLES: u32 = 4;
+const MEMORIES: u32 = 1;
 
 /// Loads components.
 #[derive(Clone)]
 pub struct Sandbox {
     engine: Engine,
     limits: Limits,
+    compiler: Compiler,
+    cache: Option<Cache>,
 }
 
 /// A component cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The file cannot be read.
-    #[error("{path} cannot be read: {source}")]
-    Read {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// It is not a component, or one that the engine refuses.
-    #[error("{path} is not a component: {source:#}")]
-    Compile {
-        /// The file.
-        path: String,
-        /// Why.
-        source: wasmtime::Error,
-    },
-    /// It wants something from the host.
-    #[error("{path} imports {import}: a policy component imports nothing")]
-    Imports {
-        /// The file.
-        path: String,
-        /// The first import.
-        import: String,
-    },
-    /// It does not export the contract.
-    #[error(
-        "{path} does not export {INTERFACE}, or not as the contract has it: {detail}. Build it \
-         against the wit/ folder of this version"
-    )]
-    Contract {
-        /// The file.
-        path: String,
-        /// What is missing.
-        detail: String,
-    },
-    /// It does not say what it is.
-    #[error("{path} cannot be asked what it is: {source}")]
-    Describe {
-        /// The file.
-        path: String,
-        /// Why.
-        source: CallError,
-    },
+#[error("{path} cannot be used: {defect}")]
+pub struct LoadError {
+    /// The file.
+    pub path: String,
+    /// Why.
+    pub defect: Defect,
 }
 
-/// A call trapped, overran a limit, or gave what cannot be an answer. It is the component's
-/// defect, not the user's.
+/// Why a component cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{function} failed: {source:#}")]
-pub struct CallError {
-    function: &'static str,
-    source: wasmtime::Error,
+pub enum Defect {
+    /// The file cannot be read, or is too large.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+    /// It is not a component, or takes too much to compile.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// It wants something from the host.
+    #[error("it imports {0}, and a policy component imports nothing")]
+    Imports(String),
+    /// It does not export the contract.
+    #[error(
+        "it does not export {INTERFACE}, or not as the contract has it: {0}. Build it against the \
+         wit/ folder of this version"
+    )]
+    Contract(String),
+    /// It has more parts than a policy may have.
+    #[error("it is made of more than a policy may be: {0}")]
+    Parts(String),
+    /// It cannot be started, or does not say what it is.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// What it says of itself breaks a rule.
+    #[error(transparent)]
+    Broken(#[from] Broken),
 }
 
 /// What a component answers, its own violations included.
 pub type Answer<T> = Result<Result<T, Vec<Violation>>, CallError>;
-
-struct State {
-    limits: StoreLimits,
-}
 
 /// A compiled component, ready to be instantiated.
 pub struct PolicyComponent {
@@ -121,7 +91,7 @@ pub struct PolicyComponent {
     pub description: Description,
     /// `sha256:` and the digest of its file.
     pub digest: String,
-    pre: InstancePre<State>,
+    pre: InstancePre<Limiter>,
     exports: Exports,
     limits: Limits,
 }
@@ -138,26 +108,46 @@ struct Exports {
 /// One instance of a component. It serves one step of a pass and is dropped.
 pub struct Instance<'a> {
     component: &'a PolicyComponent,
-    store: Store<State>,
+    store: Store<Limiter>,
     instance: wasmtime::component::Instance,
 }
 
+/// What compiled code depends on. The same here and in the process that compiles.
+fn config(limits: &Limits) -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        // The same input gives the same answer, on every processor.
+        .cranelift_nan_canonicalization(true)
+        .wasm_relaxed_simd(false)
+        // The pool reserves this much address space for each memory.
+        .memory_reservation(limits.memory.as_u64());
+    config
+}
+
 impl Sandbox {
-    /// A sandbox with these limits. It starts a thread that lives as long as the sandbox.
-    pub fn new(limits: Limits) -> wasmtime::Result<Self> {
+    /// A sandbox with these limits. It starts a thread that lives as long as the sandbox. Without a
+    /// cache every component is compiled when it is loaded.
+    ///
+    /// # Errors
+    ///
+    /// When the engine does not take the limits: the message says which.
+    pub fn new(limits: Limits, compiler: Compiler, cache: Option<Cache>) -> wasmtime::Result<Self> {
+        let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(limits.instances)
-            .total_core_instances(limits.instances * 4)
-            .total_memories(limits.instances)
-            .total_tables(limits.instances * 2)
-            .max_memories_per_component(1)
-            .max_memory_size(limits.memory);
-        let mut config = Config::new();
+            .total_core_instances(limits.instances.saturating_mul(CORE_INSTANCES))
+            .total_memories(limits.instances.saturating_mul(MEMORIES))
+            .total_tables(limits.instances.saturating_mul(TABLES))
+            .max_core_instances_per_component(CORE_INSTANCES)
+            .max_memories_per_component(MEMORIES)
+            .max_tables_per_component(TABLES)
+            .table_elements(limits.table)
+            .max_memory_size(bytes(limits.memory));
+        let mut config = config(&limits);
         config
-            .wasm_component_model(true)
-            .epoch_interruption(true)
-            // The pool reserves this much address space for each memory.
-            .memory_reservation(limits.memory as u64)
+            .max_wasm_stack(bytes(limits.stack))
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
         let weak = engine.weak();
@@ -170,35 +160,42 @@ impl Sandbox {
                     std::thread::sleep(TICK);
                 }
             })?;
-        Ok(Self { engine, limits })
+        Ok(Self {
+            engine,
+            limits,
+            compiler,
+            cache,
+        })
     }
 
     /// Compiles and checks the component in a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be used. Nothing of it has been kept then but, perhaps, its code in the cache.
     pub fn load(&self, path: &Path) -> Result<PolicyComponent, LoadError> {
-        let bytes = std::fs::read(path).map_err(|source| LoadError::Read {
+        self.load_file(path).map_err(|defect| LoadError {
             path: path.display().to_string(),
-            source,
-        })?;
-        let path = path.display().to_string();
-        let component =
-            Component::from_binary(&self.engine, &bytes).map_err(|source| LoadError::Compile {
-                path: path.clone(),
-                source,
-            })?;
+            defect,
+        })
+    }
+
+    fn load_file(&self, path: &Path) -> Result<PolicyComponent, Defect> {
+        let bytes = cache::read_file(path, self.limits.file.as_u64())?;
+        let component = cache::component(
+            &self.engine,
+            &self.compiler,
+            self.cache.as_ref(),
+            &self.limits,
+            &bytes,
+        )?;
         if let Some((import, _)) = component.component_type().imports(&self.engine).next() {
-            return Err(LoadError::Imports {
-                path,
-                import: import.to_owned(),
-            });
+            return Err(Defect::Imports(import.to_owned()));
         }
-        let contract = |detail: String| LoadError::Contract {
-            path: path.clone(),
-            detail,
-        };
-        let exports = Exports::of(&component).map_err(&contract)?;
+        let exports = Exports::of(&component).map_err(Defect::Contract)?;
         let pre = Linker::new(&self.engine)
             .instantiate_pre(&component)
-            .map_err(|error| contract(format!("{error:#}")))?;
+            .map_err(|error| Defect::Parts(format!("{error:#}")))?;
         let mut loaded = PolicyComponent {
             description: Description {
                 name: String::new(),
@@ -211,11 +208,13 @@ impl Sandbox {
             exports,
             limits: self.limits,
         };
-        let described = loaded.instance().and_then(|mut instance| {
-            instance.check_types()?;
-            instance.describe()
-        });
-        loaded.description = described.map_err(|source| LoadError::Describe { path, source })?;
+        let mut instance = loaded.instance()?;
+        instance
+            .check_types()
+            .map_err(|error| Defect::Contract(format!("{error:#}")))?;
+        let description = vet::description(instance.describe()?)?;
+        drop(instance);
+        loaded.description = description;
         Ok(loaded)
     }
 }
@@ -244,23 +243,16 @@ impl Exports {
 impl PolicyComponent {
     /// A fresh instance.
     pub fn instance(&self) -> Result<Instance<'_>, CallError> {
-        let limits = StoreLimitsBuilder::new()
-            .memory_size(self.limits.memory)
-            .memories(1)
-            .trap_on_grow_failure(true)
-            .build();
-        let mut store = Store::new(self.pre.engine(), State { limits });
-        store.limiter(|state| &mut state.limits);
-        store.set_hostcall_fuel(self.limits.answer);
+        let limits = self.limits;
+        let mut store = Store::new(self.pre.engine(), Limiter(limits));
+        store.limiter(|limiter| limiter);
+        store.set_hostcall_fuel(usize::try_from(limits.answer.as_u64()).unwrap_or(usize::MAX));
         // Without a deadline a store traps at once; the start function runs under it too.
-        store.set_epoch_deadline(ticks(self.limits.time));
+        store.set_epoch_deadline(ticks(limits.time));
         let instance = self
             .pre
             .instantiate(&mut store)
-            .map_err(|source| CallError {
-                function: "instantiation",
-                source,
-            })?;
+            .map_err(|source| CallError::new("instantiation", limits, source))?;
         Ok(Instance {
             component: self,
             store,
@@ -281,50 +273,42 @@ impl Instance<'_> {
         R: 'static,
         (R,): ComponentNamedList + Lift,
     {
-        self.store
-            .set_epoch_deadline(ticks(self.component.limits.time));
+        let limits = self.component.limits;
+        self.store.set_epoch_deadline(ticks(limits.time));
         self.instance
             .get_typed_func::<P, (R,)>(&mut self.store, index(&self.component.exports))
             .and_then(|typed| typed.call(&mut self.store, arguments))
             .map(|(answer,)| answer)
-            .map_err(|source| CallError { function, source })
+            .map_err(|source| CallError::new(function, limits, source))
     }
 
     /// Finds out at load time whether every function has the type that the contract gives it.
-    fn check_types(&mut self) -> Result<(), CallError> {
+    fn check_types(&mut self) -> wasmtime::Result<()> {
         type Checked<T> = (Result<T, Vec<Violation>>,);
         let exports = &self.component.exports;
         let Self {
             instance, store, ..
         } = self;
-        let mut check = || -> wasmtime::Result<()> {
-            instance.get_typed_func::<(), (Description,)>(&mut *store, &exports.describe)?;
-            instance.get_typed_func::<(Gateway, Option<GatewaySpec>), Checked<EffectiveSpec>>(
-                &mut *store,
-                &exports.default,
-            )?;
-            instance.get_typed_func::<(EffectiveSpec, ObjectName), Checked<Route>>(
-                &mut *store,
-                &exports.route_of,
-            )?;
-            instance.get_typed_func::<(Observation,), Checked<Vec<ServiceQuery>>>(
-                &mut *store,
-                &exports.service_queries,
-            )?;
-            instance.get_typed_func::<(Observation,), Checked<Decision>>(
-                &mut *store,
-                &exports.decide,
-            )?;
-            instance.get_typed_func::<(Observation,), (GatewayStatus,)>(
-                &mut *store,
-                &exports.aggregate_status,
-            )?;
-            Ok(())
-        };
-        check().map_err(|source| CallError {
-            function: "the check of its types",
-            source,
-        })
+        instance.get_typed_func::<(), (Description,)>(&mut *store, &exports.describe)?;
+        instance.get_typed_func::<(Gateway, Option<GatewaySpec>), Checked<EffectiveSpec>>(
+            &mut *store,
+            &exports.default,
+        )?;
+        instance.get_typed_func::<(EffectiveSpec, ObjectName), Checked<Route>>(
+            &mut *store,
+            &exports.route_of,
+        )?;
+        instance.get_typed_func::<(Observation,), Checked<Vec<ServiceQuery>>>(
+            &mut *store,
+            &exports.service_queries,
+        )?;
+        instance
+            .get_typed_func::<(Observation,), Checked<Decision>>(&mut *store, &exports.decide)?;
+        instance.get_typed_func::<(Observation,), (GatewayStatus,)>(
+            &mut *store,
+            &exports.aggregate_status,
+        )?;
+        Ok(())
     }
 
     /// `describe`.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
+use ofn_gateway::sandbox::{Cache, Compiler, Limits, Sandbox};
 
 use crate::control_plane::Process;
 
@@ -25,6 +26,19 @@ pub fn program() -> Result<PathBuf> {
 /// The folder of components as `make build` left it.
 pub fn policies() -> Result<PathBuf> {
     built(target().join("policies"))
+}
+
+/// A sandbox that compiles with [`program`], and keeps what it compiled.
+pub fn sandbox(limits: Limits) -> Result<Sandbox> {
+    let cache = Cache::open(&target().join("policy-cache"))?;
+    Ok(Sandbox::new(limits, compiler()?, Some(cache))?)
+}
+
+/// The compiler of [`program`].
+pub fn compiler() -> Result<Compiler> {
+    Ok(Compiler {
+        program: program()?,
+    })
 }
 
 fn built(path: PathBuf) -> Result<PathBuf> {

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
     let folder = ofn_tests::host::policies().expect("make build");
-    Policies::load(&folder, Limits::default()).expect("the components load")
+    let sandbox = ofn_tests::host::sandbox(Limits::default()).expect("the engine starts");
+    Policies::load(&folder, &sandbox).expect("the components load")
 });
 
 fn name(namespace: &str, name: &str) -> ObjectName {

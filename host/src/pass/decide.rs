@@ -28,8 +28,12 @@ impl Failure {
     /// As the user sees it.
     pub fn problem(&self, policy: &PolicyComponent) -> Problem {
         let description = &policy.description;
+        let reason = match self {
+            Self::Call(error) => error.fault.reason(),
+            Self::Broken(_) => reason::POLICY_ANSWER_INVALID,
+        };
         Problem::general(
-            reason::NOT_RECONCILED,
+            reason,
             format!(
                 "policy {} {} ({}) is at fault, and what it decided before stays: {self}",
                 description.name, description.version, policy.digest

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 
 use ofn_contract::dns::{is_dns_name, is_hostname, is_label, is_reachable, is_subdomain, is_under};
 use ofn_contract::{
-    Decision, EffectiveSpec, Entry, EntryTarget, GatewayStatus, GatewayTemplate, Listener, Refusal,
-    Route, ServiceQuery,
+    Decision, Description, EffectiveSpec, Entry, EntryTarget, GatewayStatus, GatewayTemplate,
+    Listener, Refusal, Route, ServiceQuery,
 };
 use serde_json::{Map, Value};
 
@@ -45,6 +45,11 @@ const MOST_CONDITIONS: usize = 8;
 /// Kubernetes' own limit for the message of a condition.
 const LONGEST_MESSAGE: usize = 32768;
 
+const MOST_SETTINGS: usize = 64;
+const MOST_CONTROLLER_NAMES: usize = 16;
+/// Of a text of one line.
+const LONGEST_LINE: usize = 1024;
+
 struct Rules(&'static str);
 
 impl Rules {
@@ -58,6 +63,59 @@ impl Rules {
             })
         }
     }
+}
+
+/// What a component says of itself.
+pub fn description(description: Description) -> Result<Description, Broken> {
+    let rules = Rules("describe");
+    rules.must(is_label(&description.name), || {
+        format!("the name {:?} is not a DNS label", description.name)
+    })?;
+    rules.must(semver::Version::parse(&description.version).is_ok(), || {
+        format!(
+            "the version {:?} is not a semantic one",
+            description.version
+        )
+    })?;
+    let names = &description.controller_names;
+    rules.must(names.len() <= MOST_CONTROLLER_NAMES, || {
+        format!(
+            "{} controller names, not at most {MOST_CONTROLLER_NAMES}",
+            names.len()
+        )
+    })?;
+    for name in names {
+        rules.must(
+            (1..=253).contains(&name.len()) && is_printable(name),
+            || format!("{name:?} is not the name of a controller"),
+        )?;
+    }
+    rules.must(description.settings.len() <= MOST_SETTINGS, || {
+        format!(
+            "{} settings, not at most {MOST_SETTINGS}",
+            description.settings.len()
+        )
+    })?;
+    let mut known = BTreeSet::new();
+    for setting in &description.settings {
+        rules.must(
+            !setting.name.is_empty()
+                && is_label_value(&setting.name)
+                && known.insert(&setting.name),
+            || {
+                format!(
+                    "setting {:?} is not the last part of an annotation key, or there twice",
+                    setting.name
+                )
+            },
+        )?;
+        for text in [&setting.kind, &setting.default_value, &setting.help] {
+            rules.must(text.len() <= LONGEST_LINE && is_printable(text), || {
+                format!("setting {:?} has a text that is not one line", setting.name)
+            })?;
+        }
+    }
+    Ok(description)
 }
 
 /// An effective spec.

@@ -53,7 +53,7 @@ fn timed<T>(mut call: impl FnMut() -> T) -> Duration {
 }
 
 fn decisions() -> Result<()> {
-    let policies = Policies::load(&host::policies()?, Limits::default())?;
+    let policies = Policies::load(&host::policies()?, &host::sandbox(Limits::default())?)?;
     let policy = policies.standard();
     let instance = timed(|| policy.instance());
     row("a fresh instance", "–", &micros(instance));

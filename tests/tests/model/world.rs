@@ -24,7 +24,8 @@ static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
         time: Duration::from_secs(600),
         ..Limits::default()
     };
-    Policies::load(&folder, limits).expect("the components load")
+    let sandbox = ofn_tests::host::sandbox(limits).expect("the engine starts");
+    Policies::load(&folder, &sandbox).expect("the components load")
 });
 
 pub const INJECTED: &str = "networking.openfunction.io/injected-listeners";

@@ -1,0 +1,150 @@
+//! Compiling, in a process of its own that is bounded in memory and time, and ends: the compiler
+//! cannot be interrupted, keeps its memory, and was not made for hostile input.
+
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytesize::ByteSize;
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use wasmtime::Engine;
+
+use super::{Limits, config};
+
+/// Compiled code is larger than its component: ours some four times.
+const MOST_COMPILED: u64 = 256 << 20;
+
+/// Compiles in another process.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    /// This program, `ofn-gateway`.
+    pub program: PathBuf,
+}
+
+/// A component was not compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The compiler refuses it.
+    #[error("it is not a component: {0}")]
+    Refused(String),
+    /// It took too long.
+    #[error("compiling it takes longer than {0:?} (--policy-compile-time)")]
+    Time(Duration),
+    /// It took too much memory.
+    #[error("compiling it takes more than {0} of address space (--policy-compile-memory)")]
+    Memory(ByteSize),
+    /// The compiler crashed.
+    #[error("the compiler crashed ({0})")]
+    Crashed(ExitStatus),
+    /// The other process could not be started or talked to.
+    #[error("the process that compiles it does not work: {0}")]
+    Process(#[from] std::io::Error),
+}
+
+/// What the child says when an allocation failed; the standard library's words.
+const NO_MEMORY: &str = "memory allocation of";
+/// What it says when the operating system gave no memory.
+const NO_MAPPING: &str = "Cannot allocate memory";
+
+impl Compiler {
+    /// The code of a component, as [`Engine::precompile_component`] makes it.
+    pub(super) fn compile(&self, limits: &Limits, bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
+        let mut child = Command::new(&self.program)
+            .arg("compile")
+            .args(limits.compile_arguments())
+            // It needs to know nothing.
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let (status, code, said) = std::thread::scope(|scope| {
+            let (ended, end) = mpsc::channel();
+            let (stdin, stdout, stderr) =
+                (child.stdin.take(), child.stdout.take(), child.stderr.take());
+            // One that dies does not read to the end; how it died says more.
+            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(bytes)));
+            let code = scope.spawn(move || {
+                let code = read(stdout, MOST_COMPILED);
+                let _ = ended.send(());
+                code
+            });
+            let said = scope.spawn(move || read(stderr, 4096));
+            let in_time = end.recv_timeout(limits.compile_time).is_ok();
+            let status = end_of(&mut child, in_time);
+            (
+                status.map(|status| in_time.then_some(status)),
+                code.join().unwrap_or_default(),
+                said.join().unwrap_or_default(),
+            )
+        });
+        let Some(status) = status? else {
+            return Err(CompileError::Time(limits.compile_time));
+        };
+        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        match status.signal() {
+            _ if said.contains(NO_MEMORY) || said.contains(NO_MAPPING) => {
+                Err(CompileError::Memory(limits.compile_memory))
+            }
+            Some(signal) if signal == Signal::XCPU.as_raw() => {
+                Err(CompileError::Time(limits.compile_time))
+            }
+            _ if status.success() => Ok(code),
+            None if status.code() == Some(1) => Err(CompileError::Refused(said)),
+            _ => Err(CompileError::Crashed(status)),
+        }
+    }
+}
+
+fn end_of(child: &mut Child, in_time: bool) -> std::io::Result<ExitStatus> {
+    if !in_time {
+        child.kill()?;
+    }
+    child.wait()
+}
+
+fn read(from: Option<impl Read>, most: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(from) = from {
+        let _ = from.take(most).read_to_end(&mut bytes);
+    }
+    bytes
+}
+
+/// The other process: reads a component from the standard input and writes its code to the standard
+/// output.
+///
+/// # Errors
+///
+/// When it is not a component, or larger than the limits allow.
+pub fn main(limits: &Limits) -> Result<()> {
+    let bound = |resource, most: u64| {
+        setrlimit(
+            resource,
+            Rlimit {
+                current: Some(most),
+                maximum: Some(most),
+            },
+        )
+        .context("the limits of the process cannot be set")
+    };
+    bound(Resource::As, limits.compile_memory.as_u64())?;
+    // The parent's clock comes first; this ends one whose parent is gone.
+    bound(Resource::Cpu, limits.compile_time.as_secs() + 1)?;
+    bound(Resource::Core, 0)?;
+    bound(Resource::Fsize, 0)?;
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut bytes)
+        .context("the component cannot be read")?;
+    let engine = Engine::new(&config(limits))?;
+    let code = engine.precompile_component(&bytes)?;
+    std::io::stdout()
+        .write_all(&code)
+        .context("the code cannot be handed over")
+}

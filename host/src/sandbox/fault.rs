@@ -1,0 +1,170 @@
+//! What a component can do wrong in a call, told apart.
+
+use std::fmt;
+
+use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Trap};
+
+use super::Limits;
+use crate::names::reason;
+
+/// What went wrong in a call. All but [`Fault::Busy`] are the component's defects, not the user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It ended itself, or did what WebAssembly forbids.
+    Trap,
+    /// It took longer than [`Limits::time`].
+    Time,
+    /// It wanted more than [`Limits::memory`] or [`Limits::table`].
+    Memory,
+    /// It called deeper than [`Limits::stack`].
+    Stack,
+    /// Its answer is larger than [`Limits::answer`].
+    TooLarge,
+    /// What it gave back cannot be read as an answer: bytes outside its memory, text that is not
+    /// UTF-8, a case that a variant does not have.
+    Unreadable,
+    /// There are [`Limits::instances`] already.
+    Busy,
+}
+
+impl Fault {
+    /// The reason in a condition and an event.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Trap => reason::POLICY_TRAPPED,
+            Self::Time => reason::POLICY_TIMEOUT,
+            Self::Memory => reason::POLICY_OUT_OF_MEMORY,
+            Self::Stack => reason::POLICY_OUT_OF_STACK,
+            Self::TooLarge => reason::POLICY_ANSWER_TOO_LARGE,
+            Self::Unreadable => reason::POLICY_ANSWER_INVALID,
+            Self::Busy => reason::POLICY_BUSY,
+        }
+    }
+
+    pub(super) fn of(error: &wasmtime::Error) -> Self {
+        if let Some(trap) = error.downcast_ref::<Trap>() {
+            return match trap {
+                Trap::Interrupt => Self::Time,
+                Trap::StackOverflow => Self::Stack,
+                _ => Self::Trap,
+            };
+        }
+        if error.is::<Exceeded>() {
+            Self::Memory
+        } else if error.is::<PoolConcurrencyLimitError>() {
+            Self::Busy
+        } else if error.chain().any(|cause| {
+            // It has no type that could be named.
+            cause.to_string().contains("fuel allocated for hostcalls")
+        }) {
+            Self::TooLarge
+        } else {
+            Self::Unreadable
+        }
+    }
+}
+
+/// A call did not come to an answer.
+#[derive(Debug)]
+pub struct CallError {
+    /// The function of the contract, or the step before the first of them.
+    pub function: &'static str,
+    /// What kind of defect it is.
+    pub fault: Fault,
+    limits: Limits,
+    source: wasmtime::Error,
+}
+
+impl CallError {
+    pub(super) fn new(function: &'static str, limits: Limits, source: wasmtime::Error) -> Self {
+        Self {
+            function,
+            fault: Fault::of(&source),
+            limits,
+            source,
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            function,
+            limits,
+            source,
+            ..
+        } = self;
+        match self.fault {
+            Fault::Trap => write!(f, "{function} trapped: {}", source.root_cause()),
+            Fault::Time => write!(
+                f,
+                "{function} took longer than {:?} (--policy-time)",
+                limits.time
+            ),
+            Fault::Memory => write!(f, "{function} failed: {}", source.root_cause()),
+            Fault::Stack => write!(
+                f,
+                "{function} called deeper than a stack of {} allows (--policy-stack)",
+                limits.stack
+            ),
+            Fault::TooLarge => write!(
+                f,
+                "the answer of {function} is larger than {} (--policy-answer)",
+                limits.answer
+            ),
+            Fault::Unreadable => write!(
+                f,
+                "the answer of {function} cannot be read: {}",
+                source.root_cause()
+            ),
+            Fault::Busy => write!(
+                f,
+                "{function} has to wait: {} instances are at work (--policy-instances)",
+                limits.instances
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// It wanted more memory than it may have.
+#[derive(Debug, thiserror::Error)]
+enum Exceeded {
+    #[error("it wants {wanted} bytes of memory and may have {} (--policy-memory)", limits.memory)]
+    Memory { wanted: usize, limits: Limits },
+    #[error("it wants {wanted} elements in a table and may have {} (--policy-table)", limits.table)]
+    Table { wanted: usize, limits: Limits },
+}
+
+/// Bounds the memory and the tables of one instance. An instance that is refused more ends there:
+/// what it would do without is nobody's concern.
+pub(super) struct Limiter(pub(super) Limits);
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        wanted: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let limits = self.0;
+        if wanted as u64 > limits.memory.as_u64() {
+            return Err(Exceeded::Memory { wanted, limits }.into());
+        }
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        wanted: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let limits = self.0;
+        if wanted > limits.table {
+            return Err(Exceeded::Table { wanted, limits }.into());
+        }
+        Ok(true)
+    }
+}

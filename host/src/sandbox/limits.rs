@@ -1,0 +1,90 @@
+//! How far a component may go.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Args;
+
+/// How far a component may go. The defaults are what the standard policy needs for a Gateway with
+/// 64 listeners, with room for a component in another language, and bound what the worst one costs.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Limits of a policy component")]
+pub struct Limits {
+    /// Linear memory of one instance
+    // The standard policy needs under 2 MiB. Bulk memory operations are not interrupted, so this
+    // bounds what one of them takes too.
+    #[arg(id = "policy-memory", long, env = "OFN_GATEWAY_POLICY_MEMORY", value_name = "SIZE", default_value_t = Self::default().memory)]
+    pub memory: ByteSize,
+    /// Elements of all tables of one instance
+    // One for each function that is called indirectly: some hundreds.
+    #[arg(id = "policy-table", long, env = "OFN_GATEWAY_POLICY_TABLE", value_name = "NUMBER", default_value_t = Self::default().table)]
+    pub table: usize,
+    /// Stack of one call
+    // A thread of ours has 2 MiB.
+    #[arg(id = "policy-stack", long, env = "OFN_GATEWAY_POLICY_STACK", value_name = "SIZE", default_value_t = Self::default().stack)]
+    pub stack: ByteSize,
+    /// Wall time of one call
+    // It takes some 50 µs; a thousand times that is a defect, or a processor that is taken away.
+    #[arg(id = "policy-time", long, env = "OFN_GATEWAY_POLICY_TIME", value_name = "DURATION", default_value = "200ms", value_parser = duration)]
+    pub time: Duration,
+    /// What is copied out of an instance for one answer
+    // 64 listeners with all their fields are some 100 kB.
+    #[arg(id = "policy-answer", long, env = "OFN_GATEWAY_POLICY_ANSWER", value_name = "SIZE", default_value_t = Self::default().answer)]
+    pub answer: ByteSize,
+    /// Instances at the same time
+    // A pass has one at a time, and there are four passes at a time.
+    #[arg(id = "policy-instances", long, env = "OFN_GATEWAY_POLICY_INSTANCES", value_name = "NUMBER", default_value_t = Self::default().instances)]
+    pub instances: u32,
+    /// Size of a component's file
+    // Ours have a quarter of a MiB, one in JavaScript about 2.
+    #[arg(id = "policy-file", long, env = "OFN_GATEWAY_POLICY_FILE", value_name = "SIZE", default_value_t = Self::default().file)]
+    pub file: ByteSize,
+    /// Wall time of compiling a component
+    // A tenth of a second for ours; a pod may have a tenth of a processor.
+    #[arg(id = "policy-compile-time", long, env = "OFN_GATEWAY_POLICY_COMPILE_TIME", value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub compile_time: Duration,
+    /// Address space of the process that compiles a component
+    // Ours take under 48 MiB. A pod's memory must have room for it, beside the host's own.
+    #[arg(id = "policy-compile-memory", long, env = "OFN_GATEWAY_POLICY_COMPILE_MEMORY", value_name = "SIZE", default_value_t = Self::default().compile_memory)]
+    pub compile_memory: ByteSize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: ByteSize::mib(16),
+            table: 10_000,
+            stack: ByteSize::kib(512),
+            time: Duration::from_millis(200),
+            answer: ByteSize::mib(1),
+            instances: 16,
+            file: ByteSize::mib(8),
+            compile_time: Duration::from_secs(30),
+            compile_memory: ByteSize::mib(192),
+        }
+    }
+}
+
+impl Limits {
+    /// Those that compiling depends on, as arguments for another process of this program.
+    pub(super) fn compile_arguments(&self) -> [String; 6] {
+        [
+            "--policy-memory".to_owned(),
+            format!("{}B", self.memory.as_u64()),
+            "--policy-compile-memory".to_owned(),
+            format!("{}B", self.compile_memory.as_u64()),
+            "--policy-compile-time".to_owned(),
+            format!("{}ms", self.compile_time.as_millis()),
+        ]
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "not a duration such as 200ms or 30s".to_owned())?;
+    Duration::try_from(parsed)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "not more than zero".to_owned())
+}

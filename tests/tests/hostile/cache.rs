@@ -1,0 +1,150 @@
+//! Compiled code is loaded only from where nobody else could have put it.
+
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
+
+use ofn_gateway::sandbox::{Cache, Compiler, Limits, Sandbox};
+use tempfile::TempDir;
+
+use super::corpus::Module;
+use super::load_in;
+
+/// A cache with the code of one component in it, and a sandbox on it that cannot compile: what it
+/// loads is from the cache.
+struct Cached {
+    _folder: TempDir,
+    entry: PathBuf,
+    without_compiler: Sandbox,
+    component: Vec<u8>,
+}
+
+impl Cached {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache::open(&folder.path().join("cache")).expect("a cache");
+        let component = Module::honest().component();
+        let sandbox = |compiler| {
+            Sandbox::new(Limits::default(), compiler, Some(cache.clone())).expect("the engine")
+        };
+        let compiler = ofn_tests::host::compiler().expect("make build");
+        load_in(&sandbox(compiler), &component).expect("it compiles");
+        let mut entries = std::fs::read_dir(folder.path().join("cache")).expect("entries");
+        let entry = entries.next().expect("an entry").expect("readable").path();
+        assert!(entries.next().is_none());
+        let without_compiler = sandbox(Compiler {
+            program: "/nowhere".into(),
+        });
+        Self {
+            _folder: folder,
+            entry,
+            without_compiler,
+            component,
+        }
+    }
+
+    fn loads(&self) -> bool {
+        load_in(&self.without_compiler, &self.component).is_ok()
+    }
+}
+
+#[test]
+fn what_was_compiled_is_loaded_again() {
+    assert!(Cached::new().loads());
+}
+
+#[test]
+fn every_byte_of_an_entry_counts() {
+    let cached = Cached::new();
+    let good = std::fs::read(&cached.entry).expect("the entry");
+    for index in (0..good.len()).step_by(good.len() / 40 + 1) {
+        let mut bad = good.clone();
+        bad[index] ^= 1;
+        std::fs::write(&cached.entry, bad).expect("written");
+        assert!(!cached.loads(), "byte {index}");
+    }
+    std::fs::write(&cached.entry, good).expect("written");
+    assert!(cached.loads());
+}
+
+#[test]
+fn an_entry_that_is_cut_is_not_loaded() {
+    let cached = Cached::new();
+    let good = std::fs::read(&cached.entry).expect("the entry");
+    for length in [0, 31, 32, good.len() / 2, good.len() - 1] {
+        std::fs::write(&cached.entry, &good[..length]).expect("written");
+        assert!(!cached.loads(), "{length} bytes");
+    }
+}
+
+#[test]
+fn the_entry_of_another_component_is_not_loaded() {
+    let (cached, other) = (Cached::new(), Cached::new());
+    let other_component = Module::honest().with("default", "unreachable").component();
+    let renamed = {
+        let name = other.entry.file_name().expect("a name").to_owned();
+        let name = name.to_str().expect("text");
+        let digest = &name[..64];
+        use sha2::Digest as _;
+        let wanted = format!("{:x}", sha2::Sha256::digest(&other_component));
+        other.entry.with_file_name(name.replace(digest, &wanted))
+    };
+    std::fs::rename(&other.entry, &renamed).expect("renamed");
+    assert!(load_in(&other.without_compiler, &other_component).is_err());
+    assert!(cached.loads());
+}
+
+#[test]
+fn an_entry_that_others_can_write_is_not_loaded() {
+    let cached = Cached::new();
+    std::fs::set_permissions(&cached.entry, Permissions::from_mode(0o620)).expect("chmod");
+    assert!(!cached.loads());
+}
+
+#[test]
+fn a_link_is_not_followed() {
+    let cached = Cached::new();
+    let elsewhere = cached.entry.with_extension("elsewhere");
+    std::fs::rename(&cached.entry, &elsewhere).expect("renamed");
+    symlink(&elsewhere, &cached.entry).expect("a link");
+    assert!(!cached.loads());
+}
+
+#[test]
+fn an_entry_of_another_user_is_not_loaded() {
+    let cached = Cached::new();
+    if std::os::unix::fs::chown(&cached.entry, Some(65534), None).is_err() {
+        eprintln!("only root can give a file away: not tried");
+        return;
+    }
+    assert!(!cached.loads());
+}
+
+#[test]
+fn a_folder_that_others_can_use_is_no_cache() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("chmod");
+    let error = Cache::open(folder.path()).err().expect("refused");
+    assert!(error.to_string().contains("chmod go="), "{error}");
+}
+
+#[test]
+fn a_link_to_a_folder_is_no_cache() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let link = folder.path().join("link");
+    Cache::open(&folder.path().join("real")).expect("a cache");
+    symlink(folder.path().join("real"), &link).expect("a link");
+    assert!(Cache::open(&link).is_err());
+}
+
+#[test]
+fn what_is_damaged_is_compiled_anew() {
+    let cached = Cached::new();
+    std::fs::write(&cached.entry, b"damaged").expect("written");
+    let folder = cached.entry.parent().expect("the folder");
+    let cache = Cache::open(folder).expect("the cache");
+    let compiler = ofn_tests::host::compiler().expect("make build");
+    let sandbox = Sandbox::new(Limits::default(), compiler, Some(cache)).expect("the engine");
+    assert!(load_in(&sandbox, &cached.component).is_ok());
+    assert!(cached.loads());
+}

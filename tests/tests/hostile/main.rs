@@ -1,0 +1,102 @@
+//! The worst components that we could think of. Each costs one failed call or load, and says why.
+
+mod cache;
+mod calls;
+mod corpus;
+mod files;
+mod limits;
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use ofn_contract::{Gateway, GatewaySpec, ObjectName};
+use ofn_gateway::sandbox::{Defect, Fault, Limits, LoadError, PolicyComponent, Sandbox};
+use ofn_tests::host;
+
+use self::corpus::Module;
+
+/// As by default, but quick to give up.
+static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| sandbox(Limits::default()));
+
+fn sandbox(limits: Limits) -> Sandbox {
+    let compiler = host::compiler().expect("make build");
+    Sandbox::new(limits, compiler, None).expect("the engine starts")
+}
+
+fn load_in(sandbox: &Sandbox, bytes: &[u8]) -> Result<PolicyComponent, LoadError> {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), bytes).expect("written");
+    sandbox.load(file.path())
+}
+
+fn load(bytes: &[u8]) -> Result<PolicyComponent, LoadError> {
+    load_in(&SANDBOX, bytes)
+}
+
+fn defect(bytes: &[u8]) -> Defect {
+    match load(bytes) {
+        Ok(_) => panic!("it is taken"),
+        Err(error) => error.defect,
+    }
+}
+
+/// What goes wrong when a component is loaded that is good until it is called.
+fn load_fault(module: &Module) -> Fault {
+    match defect(&module.component()) {
+        Defect::Call(error) => error.fault,
+        other => panic!("{other}"),
+    }
+}
+
+/// What goes wrong when `default` is called.
+fn call_fault(policy: &PolicyComponent) -> Option<Fault> {
+    let mut instance = policy.instance().expect("an instance");
+    let answer = instance.default_spec(gateway(), None);
+    answer.err().map(|error| error.fault)
+}
+
+/// What goes wrong when a module that loads is called.
+fn fault(module: &Module) -> Option<Fault> {
+    call_fault(&load(&module.component()).unwrap_or_else(|error| panic!("{error}")))
+}
+
+fn gateway() -> Gateway {
+    Gateway {
+        name: ObjectName {
+            namespace: "openfunction".to_owned(),
+            name: "openfunction".to_owned(),
+        },
+        annotations: Vec::new(),
+        spec: GatewaySpec {
+            domain: "ofn.io".to_owned(),
+            cluster_domain: String::new(),
+            host_template: String::new(),
+            path_template: String::new(),
+            http_route_label_key: String::new(),
+            gateway_ref: None,
+            gateway_def: None,
+            listeners: Vec::new(),
+        },
+    }
+}
+
+#[test]
+fn an_honest_module_answers() {
+    assert_eq!(fault(&Module::honest()), None);
+}
+
+/// A component can be loaded, and called, after one that misbehaved: nothing is left of that.
+#[test]
+fn a_good_component_serves_beside_each_of_the_others() {
+    let good = load(&Module::honest().component()).expect("good");
+    let endless = Module::honest().with("default", "(loop $l (br $l)) unreachable");
+    let endless = load(&endless.component()).expect("loads");
+    std::thread::scope(|scope| {
+        let worst = scope.spawn(|| call_fault(&endless));
+        let until = std::time::Instant::now() + Duration::from_millis(100);
+        while std::time::Instant::now() < until {
+            assert_eq!(call_fault(&good), None);
+        }
+        assert_eq!(worst.join().expect("no panic"), Some(Fault::Time));
+    });
+}
