@@ -32,8 +32,14 @@ pub fn queries(
     }
     let gateway = &seen.spec.target.name;
     let mut queries = vendor;
-    queries.extend(of_the_gateway(gateway));
-    queries.extend(candidates(gateway));
+    for query in of_the_gateway(gateway)
+        .into_iter()
+        .chain(candidates(gateway))
+    {
+        if !queries.contains(&query) {
+            queries.push(query);
+        }
+    }
     queries.extend(
         addresses(seen)
             .filter_map(|address| match address {

@@ -1,8 +1,11 @@
 //! Which listeners a Kubernetes Gateway gets, and why implementations refuse some: each reason is
 //! said once, here.
 
+use ofn_contract::dns::is_under;
 use ofn_contract::{KubernetesGateway, Listener, Observation, Refusal};
 use serde_json::Value;
+
+use crate::defaults::for_kubernetes;
 
 /// The annotation of a Kubernetes Gateway with the listeners that we put there.
 const INJECTED_ANNOTATION: &str = "networking.openfunction.io/injected-listeners";
@@ -53,37 +56,150 @@ pub fn refusal(listener: &Listener, reason: &str, message: impl Into<String>) ->
     }
 }
 
-/// The vendor has no such protocol.
-pub fn is_served(vendor: &str, protocols: &[&str], listener: &Listener) -> Result<(), Refusal> {
-    if protocols.contains(&listener.protocol.as_str()) {
-        return Ok(());
-    }
-    Err(refusal(
-        listener,
-        "UnsupportedProtocol",
-        format!(
-            "{vendor} does not serve protocol {}: write one of {}",
-            listener.protocol,
-            protocols.join(", ")
-        ),
-    ))
+/// What a vendor asks of its listeners.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// The vendor, as messages name it.
+    pub vendor: &'static str,
+    /// The protocols that it serves, in groups: those of one group can share a port.
+    pub protocols: &'static [&'static [&'static str]],
+    /// What is asked of the host names of listeners that share a port with different protocols.
+    pub hostnames: Hostnames,
 }
 
-/// It terminates or passes TLS on, but says nothing of how. The Gateway API wants that said, and
-/// its CRD does not enforce it.
-pub fn with_tls(vendor: &str, listener: &Listener) -> Result<(), Refusal> {
-    let needed = matches!(listener.protocol.as_str(), "HTTPS" | "TLS");
-    if !needed || field(listener, "tls").is_some() {
+/// What is asked of two host names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hostnames {
+    /// Nothing.
+    Any,
+    /// They are not the same.
+    Different,
+    /// No request can be meant for both.
+    Disjoint,
+}
+
+impl Rules {
+    /// The listener as it goes into the Kubernetes Gateway, beside these others.
+    pub fn place(&self, listener: &Listener, beside: &[Listener]) -> Result<Listener, Refusal> {
+        self.check_protocol(listener)?;
+        self.check_tls(listener)?;
+        let placed = for_kubernetes(listener);
+        for other in beside {
+            // The host reports those that are the same, and whose the other is.
+            if other.port == placed.port && !is_same(other, &placed) {
+                self.check_neighbour(&placed, other)?;
+            }
+        }
+        Ok(placed)
+    }
+
+    fn check_protocol(&self, listener: &Listener) -> Result<(), Refusal> {
+        let mut served: Vec<&str> = Vec::new();
+        for protocol in self.protocols.iter().copied().flatten() {
+            if !served.contains(protocol) {
+                served.push(protocol);
+            }
+        }
+        if served.contains(&listener.protocol.as_str()) {
+            return Ok(());
+        }
+        Err(refusal(
+            listener,
+            "UnsupportedProtocol",
+            format!(
+                "{} does not serve protocol {}: write one of {}",
+                self.vendor,
+                listener.protocol,
+                served.join(", ")
+            ),
+        ))
+    }
+
+    /// The Gateway API wants `tls` where there is TLS, and its CRD does not enforce it.
+    fn check_tls(&self, listener: &Listener) -> Result<(), Refusal> {
+        let needed = matches!(listener.protocol.as_str(), "HTTPS" | "TLS");
+        if !needed || field(listener, "tls").is_some() {
+            return Ok(());
+        }
+        Err(refusal(
+            listener,
+            "InvalidTLSConfiguration",
+            format!(
+                "{} does not serve protocol {} without a certificate: write one into \
+                 tls.certificateRefs of the listener",
+                self.vendor, listener.protocol
+            ),
+        ))
+    }
+
+    fn check_neighbour(&self, listener: &Listener, other: &Listener) -> Result<(), Refusal> {
+        let can_share = self.protocols.iter().any(|group| {
+            [listener, other]
+                .iter()
+                .all(|one| group.contains(&one.protocol.as_str()))
+        });
+        if !can_share {
+            return Err(refusal(
+                listener,
+                "ProtocolConflict",
+                format!(
+                    "{} cannot serve {} on port {}, where listener {} has {}: write another port",
+                    self.vendor, listener.protocol, listener.port, other.name, other.protocol
+                ),
+            ));
+        }
+        let clash = other.protocol != listener.protocol
+            && match self.hostnames {
+                Hostnames::Any => false,
+                Hostnames::Different => listener.hostname == other.hostname,
+                Hostnames::Disjoint => overlap(listener, other),
+            };
+        if clash {
+            return Err(refusal(
+                listener,
+                "HostnameConflict",
+                format!(
+                    "{} tells the listeners of a port apart by their host names, and on port {} \
+                     listener {} has {} already: write another host name or another port",
+                    self.vendor,
+                    listener.port,
+                    other.name,
+                    other.hostname.as_deref().unwrap_or("all of them")
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Whether there is a host name that both listeners take.
+fn overlap(a: &Listener, b: &Listener) -> bool {
+    match (&a.hostname, &b.hostname) {
+        (Some(a), Some(b)) => a == b || covers(a, b) || covers(b, a),
+        _ => true,
+    }
+}
+
+fn covers(wildcard: &str, name: &str) -> bool {
+    wildcard
+        .strip_prefix("*.")
+        .is_some_and(|domain| name != domain && is_under(name, domain))
+}
+
+/// The vendor needs this port for something else.
+pub fn is_taken(
+    vendor: &str,
+    port: u16,
+    what_for: &str,
+    listener: &Listener,
+) -> Result<(), Refusal> {
+    if listener.port != port {
         return Ok(());
     }
     Err(refusal(
         listener,
-        "InvalidTLSConfiguration",
-        format!(
-            "{vendor} does not serve protocol {} without a certificate: write one into \
-             tls.certificateRefs of the listener",
-            listener.protocol
-        ),
+        "PortUnavailable",
+        format!("{vendor} needs port {port} for {what_for}: write another port"),
     ))
 }
 

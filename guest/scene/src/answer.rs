@@ -25,7 +25,7 @@ impl Answer {
         }
     }
 
-    pub(crate) fn refused(violations: Vec<Violation>) -> Self {
+    pub(crate) fn violated(violations: Vec<Violation>) -> Self {
         Self {
             queries: Vec::new(),
             decision: Err(violations),

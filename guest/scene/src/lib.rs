@@ -120,7 +120,7 @@ impl Scene {
         let before: Observation = world.observation(&spec);
         let queries = match policy.service_queries(&before) {
             Ok(queries) => vet::queries(queries).expect("queries within the rules"),
-            Err(violations) => return Answer::refused(violations),
+            Err(violations) => return Answer::violated(violations),
         };
         block_on(observe::services(
             &self.cluster,

@@ -10,9 +10,8 @@ mod entry_points;
 mod tests;
 
 use ofn_contract::{KubernetesGateway, Listener, Observation, Refusal, ServiceQuery};
-use ofn_policy::defaults::for_kubernetes;
 use ofn_policy::entry::by_name;
-use ofn_policy::listeners::{is_same, is_served, refusal, with_tls};
+use ofn_policy::listeners::{Hostnames, Rules, is_same, refusal};
 use ofn_policy::settings::Setting;
 use ofn_policy::{About, Policy, helm};
 
@@ -22,6 +21,13 @@ const ENTRY_POINTS: Setting<EntryPoints> = Setting {
     name: "entry-points",
     default: EntryPoints::of_the_helm_chart,
     help: "Which port of Traefik's container each listener port is served on.",
+};
+
+/// Listeners of any protocol share an entry point: Traefik looks at what comes.
+const RULES: Rules = Rules {
+    vendor: "Traefik",
+    protocols: &[&["HTTP", "HTTPS", "TLS", "TCP"]],
+    hostnames: Hostnames::Any,
 };
 
 /// The policy.
@@ -50,8 +56,7 @@ impl Policy for Traefik {
         listener: &Listener,
         beside: &[Listener],
     ) -> Result<Listener, Refusal> {
-        is_served("Traefik", &["HTTP", "HTTPS", "TLS", "TCP"], listener)?;
-        with_tls("Traefik", listener)?;
+        let placed = RULES.place(listener, &[])?;
         let entry_points = ENTRY_POINTS.get(seen);
         let port = match entry_points.map(listener) {
             Mapped::To(port) => port,
@@ -82,10 +87,7 @@ impl Policy for Traefik {
                 ));
             }
         };
-        let mapped = Listener {
-            port,
-            ..for_kubernetes(listener)
-        };
+        let mapped = Listener { port, ..placed };
         let clash = beside.iter().find(|other| is_same(other, &mapped));
         let ours = clash.and_then(|other| {
             let listeners = &seen.spec.listeners;
