@@ -191,31 +191,38 @@ fn point_at(service: &Service) -> EntryTarget {
 
 /// The Service that answers a query best: the one that has the most ports of our listeners, the
 /// first by name among equals. Those beside the Gateway go before others; if the others are of
-/// more than one namespace, nobody can say which of them is meant.
+/// more than one namespace, nobody can say which of them is meant. One that is somewhere else and
+/// has none of our ports is something else.
 pub fn found<'a>(seen: &'a Observation, query: &ServiceQuery) -> Option<&'a Service> {
-    let gateway = &seen.spec.target.name;
-    let answers: Vec<&Service> = seen
-        .services
-        .iter()
-        .filter(|service| is_answer(service, query))
-        .collect();
-    let is_beside = |service: &&&Service| service.name.namespace == gateway.namespace;
-    let namespace = match answers.iter().find(is_beside).or(answers.first()) {
-        Some(service) => &service.name.namespace,
-        None => return None,
-    };
-    let is_near = |service: &&Service| service.name.namespace == *namespace;
-    if *namespace != gateway.namespace && !answers.iter().all(is_near) {
-        return None;
-    }
     let wanted = ports(&seen.spec.listeners);
     let serves = |service: &Service| {
         let has = |port: &&EntryPort| service.ports.iter().any(|other| other.port == port.port);
         wanted.iter().filter(has).count()
     };
+    let is_beside = |service: &&Service| service.name.namespace == seen.spec.target.name.namespace;
+    let anywhere = matches!(
+        query,
+        ServiceQuery::ByLabels(LabelQuery {
+            namespace: None,
+            ..
+        })
+    );
+    let (beside, elsewhere): (Vec<&Service>, Vec<&Service>) = seen
+        .services
+        .iter()
+        .filter(|service| is_answer(service, query))
+        .filter(|service| !anywhere || serves(service) > 0)
+        .partition(is_beside);
+    let is_ambiguous = elsewhere
+        .windows(2)
+        .any(|pair| pair[0].name.namespace != pair[1].name.namespace);
+    let answers = match (beside.is_empty(), is_ambiguous) {
+        (false, _) => beside,
+        (true, false) => elsewhere,
+        (true, true) => return None,
+    };
     answers
         .into_iter()
-        .filter(is_near)
         .rev()
         .max_by_key(|service| serves(service))
 }

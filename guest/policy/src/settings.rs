@@ -154,6 +154,25 @@ impl Value for Name {
     }
 }
 
+/// A port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port(pub u16);
+
+impl Value for Port {
+    const KIND: &'static str = "a port from 1 to 65535";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(port) if port > 0 => Ok(Self(port)),
+            _ => Err("is none".to_owned()),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.0.to_string()
+    }
+}
+
 /// A value, or nothing where the text is empty.
 impl<T: Value> Value for Option<T> {
     const KIND: &'static str = T::KIND;
@@ -223,6 +242,16 @@ mod tests {
                 check(&[&CERTIFICATE], &[given("certificate", value)]),
                 Ok(())
             );
+        }
+    }
+
+    #[test]
+    fn a_port_is_between_1_and_65535() {
+        for (text, port) in [("1", 1), ("65535", 65535)] {
+            assert_eq!(Port::parse(text), Ok(Port(port)));
+        }
+        for text in ["0", "65536", "-1", "web", "80 "] {
+            assert!(Port::parse(text).is_err(), "{text:?}");
         }
     }
 }

@@ -6,6 +6,7 @@
 //! breaks a rule of the contract fails, whatever it is about.
 
 mod answer;
+pub mod objects;
 
 use futures::executor::block_on;
 use kube::api::DynamicObject;
@@ -99,7 +100,7 @@ impl Scene {
     }
 
     /// What a policy says of all this.
-    pub fn ask(self, policy: &impl Policy) -> Answer {
+    pub fn ask(self, policy: &dyn Policy) -> Answer {
         self.cluster
             .insert(Kind::Gateway, &parsed(self.gateway.clone()));
         let name = object_name("ofn/openfunction");

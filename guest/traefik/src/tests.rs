@@ -1,6 +1,7 @@
 //! Traefik Proxy 3 as its Helm chart installs it, and otherwise.
 
 use crate::Traefik;
+use ofn_scene::objects::{class, service};
 use ofn_scene::{Answer, Scene};
 use serde_json::json;
 
@@ -63,18 +64,8 @@ fn release() -> Scene {
         .objects(GATEWAY)
 }
 
-fn service(namespace: &str, name: &str, chart: &str, port: u16) -> String {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {
-            "namespace": namespace,
-            "name": name,
-            "labels": {"app.kubernetes.io/name": chart},
-        },
-        "spec": {"ports": [{"port": port}]},
-    })
-    .to_string()
+fn traefiks(name: &str, ports: &[u16]) -> String {
+    service(name, &[("app.kubernetes.io/name", "traefik")], ports)
 }
 
 fn asked(scene: Scene) -> Answer {
@@ -216,7 +207,7 @@ fn the_service_of_the_release_is_the_entry() {
 
 #[test]
 fn the_release_that_made_the_class_goes_before_another() {
-    let other = service("aaa", "traefik", "traefik", 80);
+    let other = traefiks("aaa/traefik", &[80]);
     assert_eq!(asked(release().objects(&other)).entry(), "traefik/traefik");
 }
 
@@ -225,12 +216,9 @@ fn a_service_is_found_in_another_namespace_without_a_class_of_the_chart() {
     // k3s brings its own.
     let answer = asked(
         Scene::with_ref("apps/traefik-gateway")
-            .objects(
-                "{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, \
-                 metadata: {name: traefik}, spec: {controllerName: traefik.io/gateway-controller}}",
-            )
+            .objects(&class("traefik", "traefik.io/gateway-controller"))
             .objects(&GATEWAY.replace("namespace: traefik", "namespace: apps"))
-            .objects(&service("kube-system", "traefik", "traefik", 80)),
+            .objects(&traefiks("kube-system/traefik", &[80])),
     );
     assert_eq!(answer.entry(), "kube-system/traefik");
     assert!(answer.queries().len() <= 8);
@@ -241,8 +229,8 @@ fn of_two_releases_that_may_be_meant_the_address_of_the_gateway_decides() {
     let answer = asked(
         Scene::with_ref("apps/traefik-gateway")
             .objects(&GATEWAY.replace("namespace: traefik", "namespace: apps"))
-            .objects(&service("inner", "traefik", "traefik", 80))
-            .objects(&service("outer", "traefik", "traefik", 80)),
+            .objects(&traefiks("inner/traefik", &[80]))
+            .objects(&traefiks("outer/traefik", &[80])),
     );
     assert_eq!(answer.entry(), "192.0.2.12");
 }
@@ -251,8 +239,8 @@ fn of_two_releases_that_may_be_meant_the_address_of_the_gateway_decides() {
 fn the_service_of_a_release_that_has_our_ports_is_the_entry() {
     let answer = asked(
         release()
-            .objects(&service("traefik", "a-dashboard", "traefik", 8080))
-            .objects(&service("traefik", "other", "other", 80)),
+            .objects(&traefiks("traefik/a-dashboard", &[8080]))
+            .objects(&service("traefik/other", &[], &[80])),
     );
     assert_eq!(answer.entry(), "traefik/traefik");
 }
