@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO := cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Components of guest/, each a folder with a crate of this name.
-POLICIES := standard traefik
+POLICIES := standard apisix cilium contour envoy-gateway istio kong nginx-gateway-fabric traefik
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ofn-gateway/tools
 CARGO_DENY := $(TOOLS)/cargo-deny-0.20.2
 

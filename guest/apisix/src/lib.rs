@@ -91,10 +91,19 @@ impl Policy for Apisix {
 
     fn read_status(&self, seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
         if is_version_1(seen) {
-            old_status::read(seen, gateway)
-        } else {
-            gateway.clone()
+            return old_status::read(seen, gateway);
         }
+        let mut gateway = gateway.clone();
+        for condition in &mut gateway.conditions {
+            if condition.message == "gateway proxy not found" {
+                condition.message.push_str(&format!(
+                    ": write a GatewayProxy of its namespace into \
+                     spec.infrastructure.parametersRef of Gateway {}",
+                    gateway.name
+                ));
+            }
+        }
+        gateway
     }
 }
 

@@ -15,11 +15,16 @@ pub fn read(seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGatewa
         return gateway;
     };
     let is_current = |generation: i64| generation == 0 || generation >= gateway.written_generation;
-    let (status, message) = if is_current(ready.observed_generation.unwrap_or_default()) {
-        (ready.status.as_str(), ready.message.clone())
+    let (status, reason, message) = if is_current(ready.observed_generation.unwrap_or_default()) {
+        (
+            ready.status.as_str(),
+            ready.reason.as_str(),
+            ready.message.clone(),
+        )
     } else {
         (
             "Unknown",
+            "Pending",
             "version 1 of APISIX's ingress controller does not see that a Gateway changes: restart \
              it, or have the Gateway created with spec.gatewayDef"
                 .to_owned(),
@@ -28,7 +33,7 @@ pub fn read(seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGatewa
     let reported = |type_: &str| Condition {
         type_: type_.to_owned(),
         status: status.to_owned(),
-        reason: ready.reason.clone(),
+        reason: reason.to_owned(),
         message: message.clone(),
         observed_generation: None,
     };

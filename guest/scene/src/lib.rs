@@ -78,8 +78,13 @@ impl Scene {
     }
 
     /// With a setting of the policy.
-    pub fn setting(mut self, name: &str, value: &str) -> Self {
+    pub fn setting(self, name: &str, value: &str) -> Self {
         let key = format!("{}{name}", ofn_policy::settings::SETTING_PREFIX);
+        self.annotation(&key, value)
+    }
+
+    /// With an annotation.
+    pub fn annotation(mut self, key: &str, value: &str) -> Self {
         self.gateway["metadata"]["annotations"][key] = value.into();
         self
     }
