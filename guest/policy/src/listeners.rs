@@ -148,7 +148,12 @@ impl Rules {
                 ),
             ));
         }
-        let clash = other.protocol != listener.protocol
+        // TCP and UDP have no host names to tell apart.
+        let named = [listener, other]
+            .iter()
+            .all(|one| !matches!(one.protocol.as_str(), "TCP" | "UDP"));
+        let clash = named
+            && other.protocol != listener.protocol
             && match self.hostnames {
                 Hostnames::Any => false,
                 Hostnames::Different => listener.hostname == other.hostname,
