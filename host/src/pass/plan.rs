@@ -23,7 +23,7 @@ use super::report::{Notice, Problem};
 use super::vet::Wish;
 use super::world::World;
 use crate::api;
-use crate::cluster::Write;
+use crate::cluster::{Change, Kind, Write};
 
 /// What an OpenFunction Gateway is to become.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub enum Intent {
     Serve {
         /// What is wished for it.
         wish: Box<Wish>,
+        /// The digest of the component that decided so.
+        policy: String,
         /// What its spec should read, so that defaults can be seen; none while the spec that the
         /// user wrote is not the one that is served.
         visible: Option<Box<api::GatewaySpec>>,
@@ -62,6 +64,18 @@ pub struct Plan {
     pub again: Option<SignedDuration>,
 }
 
+/// The OpenFunction Gateway as it will be when the next writes are done; none if they do not change it.
+pub fn gateway_after(world: &World, intent: &Intent) -> Option<api::Gateway> {
+    let plan = next(world, intent);
+    let change = plan.writes.iter().find_map(|write| match &write.change {
+        Change::Patch(patch) if write.kind == Kind::Gateway => Some(patch),
+        _ => None,
+    })?;
+    let mut after = json!(world.gateway);
+    json_patch::patch(&mut after, change).ok()?;
+    serde_json::from_value(after).ok()
+}
+
 /// How long a past Kubernetes Gateway keeps our listeners while the present one is not ready.
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
@@ -71,6 +85,7 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
     match intent {
         Intent::Serve {
             wish,
+            policy,
             visible,
             ready,
         } => {
@@ -79,8 +94,9 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
             if !plan.writes.is_empty() {
                 return plan;
             }
-            listeners::touch(world, wish, &mut plan);
-            entry::next(world, wish, &mut plan);
+            let again = undone::wish_of(world, policy);
+            listeners::touch(world, wish, &again, &mut plan);
+            entry::next(world, wish, &again, &mut plan);
             if plan.writes.is_empty() {
                 clean::past(world, wish, *ready, &mut plan);
             }
