@@ -9,6 +9,7 @@ use ofn_contract::{
 
 use crate::violation::invalid;
 use ofn_contract::dns::{is_dns_name, is_label, is_reachable, is_subdomain};
+use ofn_contract::labels::is_label_value;
 
 /// The annotation that names the data plane Service instead of all rules: `<namespace>/<name>`.
 pub const ENTRY_SERVICE_ANNOTATION: &str = "networking.openfunction.io/entry-service";
@@ -17,8 +18,6 @@ pub const GATEWAY_NAME_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 
 /// The contract allows as many.
 const MOST_QUERIES: usize = 8;
-/// Longest value of a label.
-const LONGEST_LABEL: usize = 63;
 /// An entry has at most as many addresses: those that a Gateway's status may have.
 const MOST_ADDRESSES: usize = 16;
 
@@ -143,9 +142,9 @@ pub fn by_name(namespace: &str, name: &str) -> Option<ServiceQuery> {
 }
 
 /// The query for Services with all these labels, in one namespace or any. None: one of the values
-/// is too long for a label, or that is no namespace.
+/// can be none, being too long, or that is no namespace.
 pub fn by_labels(namespace: Option<&str>, labels: &[(&str, &str)]) -> Option<ServiceQuery> {
-    let fit = labels.iter().all(|(_, value)| value.len() <= LONGEST_LABEL);
+    let fit = labels.iter().all(|(_, value)| is_label_value(value));
     (fit && namespace.is_none_or(is_label)).then(|| {
         ServiceQuery::ByLabels(LabelQuery {
             namespace: namespace.map(str::to_owned),

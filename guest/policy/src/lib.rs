@@ -97,8 +97,8 @@ pub trait Policy {
 
     /// A listener of the spec as the vendor must see it, or why the vendor refuses it. `beside`
     /// are the listeners that it will stand beside: those of others, then those of the spec that
-    /// go before it, mapped. One with the same port, protocol and host name as another is reported
-    /// by the host, which knows whose that is.
+    /// go before it, mapped. One with the port, protocol and host name of another needs no word
+    /// here: [`listeners::place`] refuses it if both are ours, else the host reports whose it is.
     fn map_listener(
         &self,
         _seen: &Observation,

@@ -23,12 +23,32 @@ pub fn place(
     let foreign = beside.len();
     let mut refusals = Vec::new();
     for listener in &seen.spec.listeners {
-        match map(listener, &beside) {
+        let mapped = map(listener, &beside).and_then(|mapped| distinct(mapped, &beside[foreign..]));
+        match mapped {
             Ok(mapped) => beside.push(mapped),
             Err(refusal) => refusals.push(refusal),
         }
     }
     (beside.split_off(foreign), refusals)
+}
+
+/// Refuses a listener that the Gateway API calls the same as one of ours before it.
+fn distinct(listener: Listener, ours: &[Listener]) -> Result<Listener, Refusal> {
+    let Some(other) = ours.iter().find(|other| is_same(other, &listener)) else {
+        return Ok(listener);
+    };
+    Err(refusal(
+        &listener,
+        "ListenerConflict",
+        format!(
+            "listener {} of this object serves {} for {} on port {} already: give one of them \
+             another host name or port",
+            other.name,
+            listener.protocol,
+            listener.hostname.as_deref().unwrap_or("every host"),
+            listener.port
+        ),
+    ))
 }
 
 /// The listeners of a Gateway that we did not put there.

@@ -1,21 +1,22 @@
 //! What a policy answered, in words that a test can compare.
 
 use ofn_contract::{
-    Condition, Decision, EntryTarget, GatewayStatus, GatewayTemplate, ServiceQuery, Violation,
+    Condition, EntryTarget, GatewayStatus, GatewayTemplate, ServiceQuery, Violation,
 };
+use ofn_gateway::pass::vet::Wish;
 
 /// The answers of a policy. Those that tests read are texts.
 #[derive(Debug)]
 pub struct Answer {
     queries: Vec<ServiceQuery>,
-    decision: Result<Decision, Vec<Violation>>,
+    decision: Result<Wish, Vec<Violation>>,
     status: Option<GatewayStatus>,
 }
 
 impl Answer {
     pub(crate) fn new(
         queries: Vec<ServiceQuery>,
-        decision: Result<Decision, Vec<Violation>>,
+        decision: Result<Wish, Vec<Violation>>,
         status: GatewayStatus,
     ) -> Self {
         Self {
@@ -33,7 +34,7 @@ impl Answer {
         }
     }
 
-    fn decision(&self) -> &Decision {
+    fn decision(&self) -> &Wish {
         match &self.decision {
             Ok(decision) => decision,
             Err(violations) => panic!("nothing is decided: {violations:?}"),

@@ -10,12 +10,12 @@ pub mod objects;
 
 use futures::executor::block_on;
 use kube::api::DynamicObject;
-use ofn_contract::{ObjectName, Observation};
+use ofn_contract::{ObjectName, Observation, Violation};
 use ofn_gateway::api;
 use ofn_gateway::cluster::offline::Offline;
-use ofn_gateway::cluster::{Cluster, Kind};
+use ofn_gateway::cluster::{Cluster, Kind, name_of};
 use ofn_gateway::pass::observe::{self, Interest};
-use ofn_gateway::pass::vet;
+use ofn_gateway::pass::vet::{self, Asked, Terms};
 use ofn_gateway::pass::world::gateway_to_contract;
 use ofn_policy::Policy;
 use serde::Deserialize;
@@ -114,7 +114,7 @@ impl Scene {
         let spec = policy
             .default_spec(&gateway_to_contract(&gateway), None)
             .expect("a valid spec");
-        let spec = vet::spec(spec).expect("a spec within the rules");
+        let spec = vet::spec(spec, &gateway.spec, &name).expect("a spec within the rules");
         let mut interest = Interest::default();
         let mut world = block_on(observe::world(
             &self.cluster,
@@ -124,9 +124,10 @@ impl Scene {
         ))
         .expect("offline");
         let before: Observation = world.observation(&spec);
+        let terms = Terms::default();
         let queries = match policy.service_queries(&before) {
-            Ok(queries) => vet::queries(queries).expect("queries within the rules"),
-            Err(violations) => return Answer::violated(violations),
+            Ok(queries) => vet::queries(queries, &terms).expect("queries within the rules"),
+            Err(violations) => return Answer::violated(violated("service-queries", violations)),
         };
         block_on(observe::services(
             &self.cluster,
@@ -139,12 +140,24 @@ impl Scene {
         let seen = world.observation(&spec);
         let status = policy.aggregate_status(&seen);
         let status = vet::status(status, &spec).expect("a status within the rules");
-        let decision = policy.decide(&seen);
-        if let Ok(decision) = &decision {
-            vet::decision(decision.clone(), &spec).expect("a decision within the rules");
-        }
+        let services = world.services.iter().map(name_of).collect();
+        let asked = Asked {
+            spec: &spec,
+            services: &services,
+            terms: &terms,
+        };
+        let decision = match policy.decide(&seen) {
+            Ok(decision) => {
+                Ok(vet::decision(decision, asked).expect("a decision within the rules"))
+            }
+            Err(violations) => Err(violated("decide", violations)),
+        };
         Answer::new(queries, decision, status)
     }
+}
+
+fn violated(function: &'static str, violations: Vec<Violation>) -> Vec<Violation> {
+    vet::violations(function, violations).expect("violations within the rules")
 }
 
 fn parsed(value: Value) -> DynamicObject {
