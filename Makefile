@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO := cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Components of guest/, each a folder with a crate of this name.
-POLICIES := standard
+POLICIES := standard apisix cilium contour envoy-gateway istio kong nginx-gateway-fabric traefik
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ofn-gateway/tools
 CARGO_DENY := $(TOOLS)/cargo-deny-0.20.2
 CARGO_FUZZ := $(TOOLS)/cargo-fuzz-0.13.2
@@ -76,7 +76,7 @@ policies: programs
 	$(CARGO) build --locked --profile component --target wasm32-unknown-unknown $(POLICIES:%=-p %)
 	@mkdir -p $(TARGET)/policies
 	@for policy in $(POLICIES); do \
-	  $(TARGET)/release/componentize $(TARGET)/wasm32-unknown-unknown/component/$$policy.wasm $(TARGET)/policies/$$policy.wasm || exit 1; \
+	  $(TARGET)/release/componentize $(TARGET)/wasm32-unknown-unknown/component/$${policy//-/_}.wasm $(TARGET)/policies/$$policy.wasm || exit 1; \
 	done
 
 $(CARGO_FUZZ):

@@ -258,6 +258,12 @@ fn is_name(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len()) && text.chars().all(is_printable)
 }
 
+/// A condition that nobody wrote: the CRD fills in today's types, and an implementation that writes
+/// the old ones leaves them. Source: the defaults of the Gateway CRD.
+fn is_default(condition: &Condition) -> bool {
+    condition.status == "Unknown" && condition.message == "Waiting for controller"
+}
+
 /// What an implementation wrote, as the contract allows it.
 fn printable(text: &str, most: usize) -> String {
     let printable = text
@@ -303,9 +309,14 @@ impl<'a> Conditions<'a> {
             .filter(|condition| self.is_current(condition))
     }
 
-    /// The first of two types that is there, today's before the old one.
+    /// The first of two types that somebody wrote, today's before the old one.
     fn verdict(&self, today: &str, before: &str) -> Verdict<'a> {
-        match self.current(today).or_else(|| self.current(before)) {
+        let said = |type_| {
+            self.current(type_)
+                .filter(|condition| !is_default(condition))
+        };
+        let there = || self.current(today).or_else(|| self.current(before));
+        match said(today).or_else(|| said(before)).or_else(there) {
             Some(condition) if condition.status == "True" => Verdict::Yes,
             Some(condition) => Verdict::No(condition),
             None => Verdict::Nothing(self.get(today).or_else(|| self.get(before))),

@@ -2,10 +2,10 @@
 //! bad thing it is to do: [`MISDEED`].
 
 use ofn_contract::{
-    Condition, Decision, Description, EffectiveSpec, Entry, EntryTarget, Gateway, GatewaySpec,
-    GatewayStatus, KeyValue, Listener, ObjectName, Observation, Violation,
+    Condition, Decision, EffectiveSpec, Entry, EntryTarget, Gateway, GatewaySpec, GatewayStatus,
+    KeyValue, Listener, ObjectName, Observation, Violation,
 };
-use ofn_policy::{Policy, Standard, entry};
+use ofn_policy::{About, Policy, Standard, entry};
 
 ofn_component::export!(Hostile);
 
@@ -24,10 +24,10 @@ fn misdeed(annotations: &[KeyValue]) -> &str {
 }
 
 impl Policy for Hostile {
-    fn describe(&self) -> Description {
-        Description {
-            name: "hostile".to_owned(),
-            ..Standard.describe()
+    fn about(&self) -> About {
+        About {
+            name: "hostile",
+            ..Standard.about()
         }
     }
 
