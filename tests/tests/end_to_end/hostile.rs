@@ -81,8 +81,8 @@ async fn costs_one_pass(scene: &Scene, what: &str, reason: &str, message: &str) 
         json!({"metadata": {"annotations": {"networking.openfunction.io/policy": null}}});
     scene.edit(standard).await?;
     scene
-        .served("is served by the standard component", |object| {
-            object["status"]["policy"]["name"] == "standard"
+        .served("is served by the class's component", |object| {
+            object["status"]["policy"]["name"] == "contour"
                 && has_condition(object, "Ready", "True", None)
         })
         .await?;
@@ -242,7 +242,7 @@ async fn what_a_component_does_wrong_is_counted(scene: &Scene) -> Result<()> {
     let all = scene.metrics()?;
     for name in [
         "ofn_gateway_passes_total{result=\"done\"}",
-        "ofn_gateway_policy_call_duration_seconds_bucket{policy=\"standard\",function=\"default\"",
+        "ofn_gateway_policy_call_duration_seconds_bucket{policy=\"hostile\",function=\"default\"",
         "ofn_gateway_pass_duration_seconds_count",
     ] {
         ensure!(all.contains(name), "{name} is not in\n{all}");
