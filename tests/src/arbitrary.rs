@@ -66,7 +66,7 @@ pub fn odd_text() -> impl Strategy<Value = String> {
 /// Mostly one of these, sometimes a text that is odd.
 fn mostly(these: Vec<&'static str>) -> impl Strategy<Value = String> {
     prop_oneof![
-        12 => select(these).prop_map(str::to_owned),
+        40 => select(these).prop_map(str::to_owned),
         1 => odd_text(),
     ]
 }

@@ -1,5 +1,5 @@
 //! A component that is the standard one, until an annotation of the OpenFunction Gateway says which
-//! bad thing it is to do: [`MISDEED`].
+//! bad thing it is to do: `networking.openfunction.io/misdeed`.
 
 use ofn_contract::{
     Condition, Decision, EffectiveSpec, Entry, EntryTarget, Gateway, GatewaySpec, GatewayStatus,

@@ -81,8 +81,8 @@ async fn costs_one_pass(scene: &Scene, what: &str, reason: &str, message: &str) 
         json!({"metadata": {"annotations": {"networking.openfunction.io/policy": null}}});
     scene.edit(standard).await?;
     scene
-        .served("is served by the class's component", |object| {
-            object["status"]["policy"]["name"] == "contour"
+        .served("is served by the standard component", |object| {
+            object["status"]["policy"]["name"] == "standard"
                 && has_condition(object, "Ready", "True", None)
         })
         .await?;
