@@ -9,7 +9,7 @@
 //! | `describe` | a name, a version, a few controller names and settings, one line each | `vet/describe.rs` |
 //! | `default` | the domains and the Kubernetes Gateway that the user wrote; 1 to 64 listeners with host names under these domains | `vet/spec.rs` |
 //! | `route-of` | host names under these domains, a path, a label | `vet/route.rs` |
-//! | `service-queries` | at most 8 questions, in the namespaces of [`Terms`] | `vet/queries.rs` |
+//! | `service-queries` | at most 8 questions; those outside the namespaces of [`Terms`] are not asked | `vet/queries.rs` |
 //! | `decide` | listeners of the spec, no two of them for the same requests; an entry that traffic may be sent to by [`Terms`] | `vet/decision.rs`, `vet/entry.rs` |
 //! | violations of these | printable texts, cut to a length that fits into a status | `vet/violations.rs` |
 //! | `aggregate-status` | what the definition of the OpenFunction Gateway takes, printable | `vet/status.rs` |

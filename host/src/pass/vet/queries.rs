@@ -2,45 +2,40 @@
 
 use std::net::IpAddr;
 
-use ofn_contract::ServiceQuery;
 use ofn_contract::dns::{is_label, is_subdomain};
 use ofn_contract::labels::{is_label_key, is_label_value};
+use ofn_contract::{LabelQuery, ServiceQuery};
 
 use super::{Broken, Rules, Terms};
 
 const MOST_QUERIES: usize = 8;
 
-/// Queries for Services. One over all namespaces is answered with the Services of those that the
-/// terms allow.
-pub fn queries(queries: Vec<ServiceQuery>, terms: &Terms) -> Result<Vec<ServiceQuery>, Broken> {
+/// Queries for Services, without those for namespaces that the terms do not allow: they find
+/// nothing, as one over all namespaces finds nothing there.
+pub fn queries(mut queries: Vec<ServiceQuery>, terms: &Terms) -> Result<Vec<ServiceQuery>, Broken> {
     let rules = Rules("service-queries");
     rules.at_most(MOST_QUERIES, queries.len(), "queries")?;
     for query in &queries {
-        let (fine, namespace) = match query {
-            ServiceQuery::ByName(name) => (
-                is_label(&name.namespace) && is_subdomain(&name.name),
-                Some(&name.namespace),
-            ),
-            ServiceQuery::ByLabels(query) => (
+        let fine = match query {
+            ServiceQuery::ByName(name) => is_label(&name.namespace) && is_subdomain(&name.name),
+            ServiceQuery::ByLabels(query) => {
                 query.namespace.as_deref().is_none_or(is_label)
                     && !query.labels.is_empty()
                     && query
                         .labels
                         .iter()
-                        .all(|label| is_label_key(&label.key) && is_label_value(&label.value)),
-                query.namespace.as_ref(),
-            ),
-            ServiceQuery::ByClusterIp(ip) => (ip.parse::<IpAddr>().is_ok(), None),
+                        .all(|label| is_label_key(&label.key) && is_label_value(&label.value))
+            }
+            ServiceQuery::ByClusterIp(ip) => ip.parse::<IpAddr>().is_ok(),
         };
         rules.must(fine, || format!("{query:?} cannot be asked"))?;
-        if let Some(namespace) = namespace {
-            rules.must(terms.allow_namespace(namespace), || {
-                format!(
-                    "namespace {namespace:?} is not one in which components may see Services \
-                     (--policy-namespace)"
-                )
-            })?;
-        }
     }
+    queries.retain(|query| match query {
+        ServiceQuery::ByName(name) => terms.allow_namespace(&name.namespace),
+        ServiceQuery::ByLabels(LabelQuery { namespace, .. }) => namespace
+            .as_ref()
+            .is_none_or(|namespace| terms.allow_namespace(namespace)),
+        ServiceQuery::ByClusterIp(_) => true,
+    });
     Ok(queries)
 }

@@ -23,13 +23,14 @@ pub fn spec(
     name: &ObjectName,
 ) -> Result<EffectiveSpec, Broken> {
     let rules = Rules("default");
+    // The contract says what an empty one means.
+    let cluster_domain = match written.cluster_domain.as_str() {
+        "" => api::default::cluster_domain(),
+        cluster_domain => cluster_domain.to_owned(),
+    };
     for (what, answered, written) in [
         ("domain", &spec.domain, &written.domain),
-        (
-            "cluster domain",
-            &spec.cluster_domain,
-            &written.cluster_domain,
-        ),
+        ("cluster domain", &spec.cluster_domain, &cluster_domain),
     ] {
         rules.must(is_dns_name(answered), || {
             format!("{what} {answered:?} is not a DNS name")

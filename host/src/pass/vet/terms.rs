@@ -32,7 +32,7 @@ const INNER_NAMES: [&str; 5] = [
 #[command(next_help_heading = "Terms of a policy component")]
 pub struct Terms {
     /// Namespace in which components may see Services, and send traffic to them; to be given again
-    /// for each [default: every one]
+    /// for each [default: every one]. In others they find none
     #[arg(
         id = "policy-namespace",
         long,
