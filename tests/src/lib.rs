@@ -5,3 +5,4 @@ pub mod control_plane;
 pub mod host;
 pub mod implementation;
 pub mod stepped;
+pub mod traffic;
