@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
+use crate::pass::vet::Terms;
 use crate::policies::Policies;
 use crate::sandbox::{self, Cache, Compiler, Limits, Sandbox};
 
@@ -56,6 +57,8 @@ struct PoliciesFolder {
     cache: Option<PathBuf>,
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    terms: Terms,
 }
 
 impl PoliciesFolder {
@@ -64,7 +67,7 @@ impl PoliciesFolder {
         let sandbox = Sandbox::new(self.limits, Compiler { program }, self.cache())
             .map_err(anyhow::Error::from)
             .context("the WebAssembly engine does not start with these limits")?;
-        Policies::load(&self.path(), &sandbox)
+        Policies::load(&self.path(), &sandbox, self.terms.clone())
     }
 
     /// A cache that cannot be used costs time, so it is no reason not to start.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use futures::{FutureExt, StreamExt};
@@ -23,13 +23,13 @@ use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
 use ofn_contract::{KeyValue, ObjectName, ServiceQuery};
 
-use crate::cluster::live::{Live, gateway_api_version};
+use crate::cluster::live::{Live, api_server, gateway_api_version};
 use crate::cluster::{Cluster, Kind, name_of};
 use crate::pass::observe::Interest;
 use crate::pass::report::Problem;
 use crate::pass::{self, Outcome};
 use crate::policies::Policies;
-use crate::{api, names};
+use crate::{api, metrics, names};
 
 type GatewayMeta = PartialObjectMeta<api::Gateway>;
 
@@ -88,6 +88,7 @@ pub async fn run(
             }
             drop(stop);
         };
+        let policies = Arc::new(policies.beside(api_server(&client).await));
         let passes = make_passes(&client, &policies, &version, stopped.map(drop));
         tokio::join!(until, passes);
     }
@@ -293,8 +294,11 @@ async fn reconcile(
             let mut interested = |interest: &Interest| {
                 lock(&context.interests).insert(name.clone(), interest.clone());
             };
-            let outcome =
-                pass::pass(&context.cluster, &context.policies, &name, &mut interested).await?;
+            let began = Instant::now();
+            let ended =
+                pass::pass(&context.cluster, &context.policies, &name, &mut interested).await;
+            metrics::pass_ended(ended.is_ok(), began.elapsed());
+            let outcome = ended?;
             lock(&context.failures).remove(&name);
             tell(&context, &gateway, &outcome).await;
             // An older one may have come to be known during the pass.

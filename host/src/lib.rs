@@ -16,6 +16,7 @@ pub mod cluster;
 pub mod controller;
 pub mod kubernetes_gateway;
 pub mod managed_fields;
+mod metrics;
 pub mod names;
 pub mod pass;
 pub mod policies;

@@ -62,6 +62,8 @@ pub mod reason {
     pub const POLICY_ANSWER_TOO_LARGE: &str = "PolicyAnswerTooLarge";
     /// A policy component's answer is none, or breaks a rule.
     pub const POLICY_ANSWER_INVALID: &str = "PolicyAnswerInvalid";
+    /// A policy component changes its mind though the user wishes the same.
+    pub const POLICY_UNSTABLE: &str = "PolicyUnstable";
     /// Too many instances of policy components are at work.
     pub const POLICY_BUSY: &str = "PolicyBusy";
     /// The spec breaks a rule: the message names the fields.

@@ -27,7 +27,8 @@ use self::plan::handover::Readiness;
 use self::report::{Notice, Problem};
 use self::world::{Target, World, recorded_targets};
 use crate::api::{self, GatewayStatus};
-use crate::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError};
+use crate::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError, name_of};
+use crate::metrics;
 use crate::names::reason;
 use crate::policies::Policies;
 use crate::sandbox::PolicyComponent;
@@ -59,8 +60,24 @@ pub struct Outcome {
     pub again: Option<SignedDuration>,
 }
 
+impl Outcome {
+    /// A component did not do its part: it is counted and told, and asked again later.
+    fn at_fault(&mut self, policy: &PolicyComponent, failure: &Failure) {
+        metrics::policy_failed(&policy.description.name, failure.reason());
+        self.problems.push(failure.problem(policy));
+        self.again = Some(
+            self.again
+                .map_or(FAULT_AGAIN, |again| again.min(FAULT_AGAIN)),
+        );
+    }
+}
+
+/// When a component that was at fault is asked again although nothing changes: it may have been the
+/// machine that was slow.
+const FAULT_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 /// How often a pass begins again because an object changed under it.
 const MOST_ATTEMPTS: usize = 5;
+
 /// Makes a pass for the OpenFunction Gateway with this name, which is the one that is served.
 /// `interested` is told what must cause the next pass.
 pub async fn pass<C: Cluster>(
@@ -160,7 +177,7 @@ impl Pass {
         let aggregated = match (&self.policy, &self.spec) {
             (Some(policy), Some(spec)) => {
                 decide::status(policy, &self.world, spec).unwrap_or_else(|failure| {
-                    self.outcome.problems.push(failure.problem(policy));
+                    self.outcome.at_fault(policy, &failure);
                     let before = self.world.gateway.status.clone();
                     before.unwrap_or_else(|| report::unknown(spec))
                 })
@@ -206,21 +223,19 @@ async fn serve<C: Cluster>(
     gateway: api::Gateway,
     interested: &mut (impl FnMut(&Interest) + Send),
 ) -> Result<Pass, Error> {
-    let mut problems = Vec::new();
+    let mut outcome = Outcome::default();
     let named = match decide::named_policy(policies, &gateway) {
         None => None,
         Some(Ok(policy)) => Some(policy),
         Some(Err(problem)) => {
-            problems.push(problem);
+            outcome.problems.push(problem);
             None
         }
     };
-    let named_is_missing = !problems.is_empty();
-    let (spec, is_valid) = effective_spec(
-        named.unwrap_or(policies.standard()),
-        &gateway,
-        &mut problems,
-    );
+    let named_is_missing = !outcome.problems.is_empty();
+    // Before the vendor is known: defaults do not depend on it.
+    let defaulting = named.unwrap_or(policies.standard());
+    let (spec, is_valid) = effective_spec(defaulting, &gateway, &mut outcome);
     let mut interest = Interest::default();
     let mut note = |seen: &Interest| {
         interest.clone_from(seen);
@@ -228,7 +243,7 @@ async fn serve<C: Cluster>(
     };
     let world = observe::world(cluster, gateway, spec.as_ref(), &mut note).await?;
     let mut pass = Pass::new(world);
-    pass.outcome.problems = problems;
+    pass.outcome = outcome;
     let Some(spec) = spec else { return Ok(pass) };
     let class = pass.world.class.as_ref();
     let controller_name = class.map(|class| class.controller_name().to_owned());
@@ -243,16 +258,20 @@ async fn serve<C: Cluster>(
     if named_is_missing {
         return Ok(pass);
     }
+    let terms = policies.terms();
     let Some(queries) = answered(
-        decide::service_queries(&policy, &pass.world, &spec),
+        decide::service_queries(&policy, &pass.world, &spec, terms),
         &policy,
         &mut pass.outcome,
     ) else {
         return Ok(pass);
     };
     observe::services(cluster, queries, &mut pass.world, interested, interest).await?;
+    pass.world
+        .services
+        .retain(|service| terms.allow_namespace(&name_of(service).namespace));
     let Some(wish) = answered(
-        decide::wish(&policy, &pass.world, &spec),
+        decide::wish(&policy, &pass.world, &spec, terms),
         &policy,
         &mut pass.outcome,
     ) else {
@@ -262,9 +281,14 @@ async fn serve<C: Cluster>(
     let readiness = pass.readiness(&policy, &spec);
     let intent = Intent::Serve {
         wish: Box::new(wish),
+        policy: policy.digest.clone(),
         visible,
         readiness,
     };
+    if is_valid && let Err(failure) = decide::settles(defaulting, &pass.world, &intent) {
+        pass.outcome.at_fault(defaulting, &failure);
+        return Ok(pass);
+    }
     let problems = std::mem::take(&mut pass.outcome.problems);
     let mut outcome = carry_out(cluster, &mut pass.world, &intent).await?;
     outcome.problems.splice(0..0, problems);
@@ -276,16 +300,16 @@ async fn serve<C: Cluster>(
 fn effective_spec(
     policy: &PolicyComponent,
     gateway: &api::Gateway,
-    problems: &mut Vec<Problem>,
+    outcome: &mut Outcome,
 ) -> (Option<EffectiveSpec>, bool) {
     match decide::spec(policy, gateway) {
         Ok(Ok(spec)) => (Some(spec), true),
         Ok(Err(violations)) => {
-            problems.push(Problem::violations(&violations));
+            outcome.problems.push(Problem::violations(&violations));
             (decide::last_good_spec(policy, gateway), false)
         }
         Err(failure) => {
-            problems.push(failure.problem(policy));
+            outcome.at_fault(policy, &failure);
             (None, false)
         }
     }
@@ -296,11 +320,10 @@ fn answered<T>(
     policy: &PolicyComponent,
     outcome: &mut Outcome,
 ) -> Option<T> {
-    let answer = answer.map_err(|failure: Failure| failure.problem(policy));
     match answer {
         Ok(Ok(answer)) => return Some(answer),
         Ok(Err(violations)) => outcome.problems.push(Problem::violations(&violations)),
-        Err(problem) => outcome.problems.push(problem),
+        Err(failure) => outcome.at_fault(policy, &failure),
     }
     None
 }

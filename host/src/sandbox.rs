@@ -6,7 +6,7 @@ mod fault;
 mod limits;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ofn_contract::{
     Decision, Description, EffectiveSpec, Gateway, GatewaySpec, GatewayStatus, INTERFACE,
@@ -23,6 +23,8 @@ pub use self::compile::{CompileError, Compiler, main as compile};
 use self::fault::Limiter;
 pub use self::fault::{CallError, Fault};
 pub use self::limits::Limits;
+use crate::metrics;
+use crate::names::reason;
 use crate::pass::vet::{self, Broken};
 
 /// How often the epoch moves on: the precision of [`Limits::time`].
@@ -50,7 +52,7 @@ pub struct LoadError {
     /// The file.
     pub path: String,
     /// Why.
-    pub defect: Defect,
+    pub defect: Box<Defect>,
 }
 
 /// Why a component cannot be used.
@@ -82,6 +84,24 @@ pub enum Defect {
     Broken(#[from] Broken),
 }
 
+impl Defect {
+    /// It as one word, for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::File(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+                "PolicyFileTooLarge"
+            }
+            Self::File(_) => "PolicyFileUnreadable",
+            Self::Compile(error) => error.reason(),
+            Self::Imports(_) => "PolicyImports",
+            Self::Contract(_) => "PolicyContract",
+            Self::Parts(_) => "PolicyTooManyParts",
+            Self::Call(error) => error.fault.reason(),
+            Self::Broken(_) => reason::POLICY_ANSWER_INVALID,
+        }
+    }
+}
+
 /// What a component answers, its own violations included.
 pub type Answer<T> = Result<Result<T, Vec<Violation>>, CallError>;
 
@@ -108,6 +128,7 @@ struct Exports {
 /// One instance of a component. It serves one step of a pass and is dropped.
 pub struct Instance<'a> {
     component: &'a PolicyComponent,
+    began: Instant,
     store: Store<Limiter>,
     instance: wasmtime::component::Instance,
 }
@@ -176,7 +197,7 @@ impl Sandbox {
     pub fn load(&self, path: &Path) -> Result<PolicyComponent, LoadError> {
         self.load_file(path).map_err(|defect| LoadError {
             path: path.display().to_string(),
-            defect,
+            defect: Box::new(defect),
         })
     }
 
@@ -243,6 +264,7 @@ impl Exports {
 impl PolicyComponent {
     /// A fresh instance.
     pub fn instance(&self) -> Result<Instance<'_>, CallError> {
+        let began = Instant::now();
         let limits = self.limits;
         let mut store = Store::new(self.pre.engine(), Limiter(limits));
         store.limiter(|limiter| limiter);
@@ -255,6 +277,7 @@ impl PolicyComponent {
             .map_err(|source| CallError::new("instantiation", limits, source))?;
         Ok(Instance {
             component: self,
+            began,
             store,
             instance,
         })
@@ -275,9 +298,13 @@ impl Instance<'_> {
     {
         let limits = self.component.limits;
         self.store.set_epoch_deadline(ticks(limits.time));
-        self.instance
+        let answer = self
+            .instance
             .get_typed_func::<P, (R,)>(&mut self.store, index(&self.component.exports))
-            .and_then(|typed| typed.call(&mut self.store, arguments))
+            .and_then(|typed| typed.call(&mut self.store, arguments));
+        let policy = &self.component.description.name;
+        metrics::call_ended(policy, function, self.began.elapsed());
+        answer
             .map(|(answer,)| answer)
             .map_err(|source| CallError::new(function, limits, source))
     }

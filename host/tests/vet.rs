@@ -5,7 +5,11 @@ use ofn_contract::{
     GatewayTemplate, KeyValue, LabelQuery, Listener, ListenerStatus, ObjectName, Refusal, Route,
     ServiceQuery, Target,
 };
-use ofn_gateway::pass::vet;
+use std::collections::BTreeSet;
+
+use ofn_contract::Violation;
+use ofn_gateway::api;
+use ofn_gateway::pass::vet::{self, Asked, Broken, Terms, Wish};
 
 fn name() -> ObjectName {
     ObjectName {
@@ -82,13 +86,58 @@ fn status() -> GatewayStatus {
     }
 }
 
+/// What the user wrote for [`spec`].
+fn written() -> api::GatewaySpec {
+    api::GatewaySpec::from_effective(&spec())
+}
+
+fn vetted_spec(spec: EffectiveSpec) -> Result<EffectiveSpec, Broken> {
+    vet::spec(spec, &written(), &name())
+}
+
+fn vetted_under(decision: Decision, terms: &Terms) -> Result<Wish, Broken> {
+    let seen = BTreeSet::from([name(), api_server()]);
+    let asked = Asked {
+        spec: &spec(),
+        services: &seen,
+        terms,
+    };
+    vet::decision(decision, asked)
+}
+
+fn vetted(decision: Decision) -> Result<Wish, Broken> {
+    vetted_under(decision, &Terms::default())
+}
+
+fn api_server() -> ObjectName {
+    ObjectName {
+        namespace: "default".to_owned(),
+        name: "kubernetes".to_owned(),
+    }
+}
+
+fn to(target: EntryTarget) -> Decision {
+    let mut decision = decision();
+    decision.entry.as_mut().expect("an entry").target = target;
+    decision
+}
+
+fn to_ip(ip: &str) -> Decision {
+    to(EntryTarget::IpAddresses(vec![ip.to_owned()]))
+}
+
+fn refused_spec(change: impl FnOnce(&mut EffectiveSpec), expected: &str) {
+    let mut changed = spec();
+    change(&mut changed);
+    let broken = vetted_spec(changed).expect_err(expected).to_string();
+    assert!(broken.contains(expected), "{broken}");
+}
+
 /// Whether a changed decision is refused for a rule whose text has `expected` in it.
 fn refused(change: impl FnOnce(&mut Decision), expected: &str) {
     let mut changed = decision();
     change(&mut changed);
-    let broken = vet::decision(changed, &spec())
-        .expect_err(expected)
-        .to_string();
+    let broken = vetted(changed).expect_err(expected).to_string();
     assert!(broken.contains(expected), "{broken}");
 }
 
@@ -103,8 +152,8 @@ fn refused_status(change: impl FnOnce(&mut GatewayStatus), expected: &str) {
 
 #[test]
 fn good_answers_pass() {
-    assert!(vet::spec(spec()).is_ok());
-    assert!(vet::decision(decision(), &spec()).is_ok());
+    assert!(vetted_spec(spec()).is_ok());
+    assert!(vetted(decision()).is_ok());
     assert!(vet::status(status(), &spec()).is_ok());
 }
 
@@ -147,6 +196,82 @@ fn the_rest_of_a_listener_cannot_smuggle_in_what_is_vetted() {
 }
 
 #[test]
+fn the_domains_and_the_gateway_are_the_users() {
+    refused_spec(
+        |spec| spec.domain = "example.com".to_owned(),
+        "domain \"example.com\" is not \"ofn.io\", which the user wrote",
+    );
+    refused_spec(
+        |spec| spec.cluster_domain = "cluster.example".to_owned(),
+        "which the user wrote",
+    );
+    refused_spec(
+        |spec| spec.target.name.namespace = "kube-system".to_owned(),
+        "the target kube-system/contour is not the Kubernetes Gateway that the user wrote",
+    );
+    refused_spec(
+        |spec| spec.target.class_name = Some("mine".to_owned()),
+        "the target infra/contour of class \"mine\" is not",
+    );
+}
+
+#[test]
+fn a_spec_has_named_listeners_with_host_names() {
+    refused_spec(|spec| spec.listeners.clear(), "0 listeners");
+    refused_spec(
+        |spec| spec.listeners.push(listener()),
+        "two listeners are called \"web\"",
+    );
+    refused_spec(
+        |spec| spec.listeners[0].hostname = None,
+        "listener \"web\" has no host name",
+    );
+}
+
+#[test]
+fn listeners_that_do_not_fit_into_an_annotation_are_refused() {
+    let rest = format!("{{\"tls\":\"{}\"}}", "x".repeat(100 << 10));
+    refused(
+        |decision| decision.listeners[0].rest = rest.clone(),
+        "bytes of listeners, not at most",
+    );
+    refused_spec(
+        |spec| spec.listeners[0].rest = rest.clone(),
+        "bytes of listeners, not at most",
+    );
+}
+
+#[test]
+fn listeners_that_the_gateway_api_refuses_are_refused() {
+    refused(
+        |decision| decision.listeners[0].protocol = "HT TP".to_owned(),
+        "protocol \"HT TP\" of listener \"web\" is not valid",
+    );
+    for protocol in ["TCP", "UDP"] {
+        refused(
+            |decision| decision.listeners[0].protocol = protocol.to_owned(),
+            "and has a host name",
+        );
+    }
+    let mut two = spec();
+    two.listeners.push(Listener {
+        name: "other".to_owned(),
+        ..listener()
+    });
+    let both = Decision {
+        listeners: two.listeners.clone(),
+        ..decision()
+    };
+    let asked = Asked {
+        spec: &two,
+        services: &BTreeSet::new(),
+        terms: &Terms::default(),
+    };
+    let broken = vet::decision(both, asked).expect_err("one for all requests of the other");
+    assert!(broken.to_string().contains("of another one"), "{broken}");
+}
+
+#[test]
 fn an_entry_to_where_no_function_may_be_sent_is_refused() {
     for ip in [
         "127.0.0.1",
@@ -157,21 +282,146 @@ fn an_entry_to_where_no_function_may_be_sent_is_refused() {
         "224.0.0.1",
         "::ffff:127.0.0.1",
         "x",
+        // Where clouds serve metadata.
+        "fd00:ec2::254",
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
     ] {
-        refused(
-            |decision| {
-                decision.entry.as_mut().unwrap().target =
-                    EntryTarget::IpAddresses(vec![ip.to_owned()]);
-            },
-            "is not one that a function may be sent to",
+        let broken = vetted(to_ip(ip)).expect_err(ip).to_string();
+        assert!(
+            broken.contains("is not one that a function may be sent to"),
+            "{broken}"
         );
     }
+    for name in [
+        "192.0.2.1",
+        "localhost",
+        "a.localhost",
+        "metadata.google.internal",
+        "instance-data.ec2.internal",
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ] {
+        assert!(
+            vetted(to(EntryTarget::HostName(name.to_owned()))).is_err(),
+            "{name}"
+        );
+    }
+    for name in ["lb.example.com", "kubernetes.default.example.com"] {
+        assert!(
+            vetted(to(EntryTarget::HostName(name.to_owned()))).is_ok(),
+            "{name}"
+        );
+    }
+}
+
+/// A data plane on a node of the control plane has the API server's address.
+#[test]
+fn an_entry_to_the_api_servers_port_is_refused_and_to_another_port_of_its_machine_is_not() {
+    let under = |port: u16| Terms {
+        api_server: vec![([198, 51, 100, 7], port).into()],
+        ..Terms::default()
+    };
+    assert!(vetted_under(to_ip("198.51.100.7"), &under(80)).is_err());
+    assert!(vetted_under(to_ip("198.51.100.7"), &under(6443)).is_ok());
+    assert!(vetted_under(to_ip("198.51.100.8"), &under(80)).is_ok());
+}
+
+#[test]
+fn addresses_that_a_flag_allows_pass_where_kubernetes_takes_them() {
+    let terms = Terms {
+        addresses: vec!["100.100.0.0/16".parse().expect("a network")],
+        ..Terms::default()
+    };
+    assert!(vetted_under(to_ip("100.100.100.200"), &terms).is_ok());
+    assert!(vetted_under(to_ip("168.63.129.16"), &terms).is_err());
+    let terms = Terms {
+        addresses: vec!["127.0.0.0/8".parse().expect("a network")],
+        ..Terms::default()
+    };
+    assert!(vetted_under(to_ip("127.0.0.1"), &terms).is_err());
+}
+
+#[test]
+fn an_entry_to_a_service_is_one_that_was_shown_and_never_the_api_server() {
+    assert!(vetted(to(EntryTarget::Service(name()))).is_ok());
+    let unseen = ObjectName {
+        namespace: "infra".to_owned(),
+        name: "other".to_owned(),
+    };
+    let broken = vetted(to(EntryTarget::Service(unseen))).expect_err("not shown");
+    assert!(broken.to_string().contains("that it was shown"), "{broken}");
+    assert!(vetted(to(EntryTarget::Service(api_server()))).is_err());
+}
+
+#[test]
+fn services_are_asked_for_and_used_in_the_allowed_namespaces_only() {
+    let terms = |namespace: &str| Terms {
+        namespaces: vec![namespace.to_owned()],
+        ..Terms::default()
+    };
+    let query = || vec![ServiceQuery::ByName(name())];
+    assert!(vet::queries(query(), &terms("infra")).is_ok());
+    let broken = vet::queries(query(), &terms("other")).expect_err("another namespace");
+    assert!(
+        broken.to_string().contains("--policy-namespace"),
+        "{broken}"
+    );
+    let entry = || to(EntryTarget::Service(name()));
+    assert!(vetted_under(entry(), &terms("infra")).is_ok());
+    assert!(vetted_under(entry(), &terms("other")).is_err());
+}
+
+#[test]
+fn a_template_that_the_api_server_refuses_is_refused() {
+    let pair = |key: &str, value: &str| KeyValue {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    };
+    refused(
+        |decision| decision.template.labels.push(pair("a", "b c")),
+        "\"a\" is not a label",
+    );
+    refused(
+        |decision| decision.template.annotations.push(pair("a b", "")),
+        "\"a b\" is not an annotation",
+    );
     refused(
         |decision| {
-            decision.entry.as_mut().unwrap().target = EntryTarget::HostName("192.0.2.1".to_owned());
+            let much = "x".repeat(70 << 10);
+            decision.template.annotations.push(pair("a", &much));
         },
-        "is not a DNS name",
+        "bytes of annotations",
     );
+    for infrastructure in [
+        "[]",
+        "{\"labels\":{\"a\":\"b c\"}}",
+        "{\"parametersRef\":{\"group\":\"\",\"kind\":\"\",\"name\":\"x\"}}",
+    ] {
+        refused(
+            |decision| decision.template.infrastructure = Some(infrastructure.to_owned()),
+            "infrastructure is not",
+        );
+    }
+}
+
+#[test]
+fn violations_are_there_printable_and_fit_into_a_status() {
+    let violation = |message: &str| Violation {
+        field: "spec.domain".to_owned(),
+        reason: "FieldValueInvalid".to_owned(),
+        message: message.to_owned(),
+    };
+    assert!(vet::violations("default", Vec::new()).is_err());
+    assert!(vet::violations("default", vec![violation("\u{1b}[2J")]).is_err());
+    assert!(vet::violations("default", vec![violation("\u{202e}gpj")]).is_err());
+    let long = "ä".repeat(5000);
+    let cut = vet::violations("default", vec![violation(&long); 500]).expect("cut");
+    assert_eq!(cut.len(), 64);
+    assert_eq!(cut[0].message.chars().count(), 1025);
 }
 
 #[test]
@@ -179,7 +429,7 @@ fn impossible_ports_are_refused() {
     refused(|decision| decision.listeners[0].port = 0, "has port 0");
     refused(
         |decision| decision.entry.as_mut().unwrap().ports.clear(),
-        "the entry has no port",
+        "the entry has 0 ports",
     );
     refused(
         |decision| {
@@ -229,6 +479,29 @@ fn a_status_that_the_definition_does_not_take_is_refused() {
         "not printable",
     );
     refused_status(
+        |status| status.conditions[1].message = "a\u{202e}b".to_owned(),
+        "not printable",
+    );
+    refused_status(
+        |status| {
+            let long = || Condition {
+                message: "x".repeat(32_000),
+                ..condition("Long")
+            };
+            let more = (0..6).map(|number| Condition {
+                type_: format!("C{number}"),
+                ..long()
+            });
+            status.conditions.extend(more);
+            let more = (0..6).map(|number| Condition {
+                type_: format!("C{number}"),
+                ..long()
+            });
+            status.listeners[0].conditions.extend(more);
+        },
+        "bytes of messages",
+    );
+    refused_status(
         |status| status.listeners.clear(),
         "are not those of the spec",
     );
@@ -245,7 +518,7 @@ fn questions_that_cannot_be_asked_are_refused() {
             }],
         })
     };
-    assert!(vet::queries(vec![labels("a.io/b", "c")]).is_ok());
+    assert!(vet::queries(vec![labels("a.io/b", "c")], &Terms::default()).is_ok());
     for query in [
         labels("a,b", "c"),
         labels("a", "c,d=e"),
@@ -256,32 +529,46 @@ fn questions_that_cannot_be_asked_are_refused() {
             name: "x".to_owned(),
         }),
     ] {
-        assert!(vet::queries(vec![query.clone()]).is_err(), "{query:?}");
+        assert!(
+            vet::queries(vec![query.clone()], &Terms::default()).is_err(),
+            "{query:?}"
+        );
     }
-    assert!(vet::queries(vec![ServiceQuery::ByName(name()); 9]).is_err());
+    assert!(vet::queries(vec![ServiceQuery::ByName(name()); 9], &Terms::default()).is_err());
 }
 
 #[test]
-fn a_route_without_a_host_name_a_path_or_a_label_is_refused() {
+fn a_route_that_a_function_cannot_have_is_refused() {
+    let function = ObjectName {
+        namespace: "default".to_owned(),
+        name: "hello".to_owned(),
+    };
     let route = Route {
-        hostnames: vec!["hello.default.ofn.io".to_owned()],
+        hostnames: vec![
+            "hello.default.ofn.io".to_owned(),
+            "hello.default.svc.cluster.local".to_owned(),
+        ],
         path: "/default/hello".to_owned(),
         label: KeyValue {
             key: "app.kubernetes.io/managed-by".to_owned(),
             value: "default.hello".to_owned(),
         },
     };
-    assert!(vet::route(route.clone()).is_ok());
-    let changes: [fn(&mut Route); 5] = [
+    let vet = |route: Route| vet::route(route, &spec(), &function);
+    assert!(vet(route.clone()).is_ok());
+    let changes: [fn(&mut Route); 8] = [
         |route| route.hostnames.clear(),
         |route| route.hostnames.push("a b".to_owned()),
+        |route| route.hostnames.truncate(1),
         |route| route.path = "default".to_owned(),
         |route| route.path.push('\n'),
+        |route| route.path.push_str(&"x".repeat(1024)),
         |route| route.label.key.clear(),
+        |route| route.label.value = "default.other".to_owned(),
     ];
     for change in changes {
         let mut odd = route.clone();
         change(&mut odd);
-        assert!(vet::route(odd.clone()).is_err(), "{odd:?}");
+        assert!(vet(odd.clone()).is_err(), "{odd:?}");
     }
 }

@@ -391,6 +391,12 @@ fn kubeconfig(port: u16, user: User) -> String {
     .to_string()
 }
 
+/// A port of this machine that nobody uses.
+pub fn free_port() -> Result<u16> {
+    let [port] = free_ports()?;
+    Ok(port)
+}
+
 fn free_ports<const N: usize>() -> Result<[u16; N]> {
     let listeners: Vec<_> = (0..N)
         .map(|_| TcpListener::bind("127.0.0.1:0"))

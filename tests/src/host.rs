@@ -1,10 +1,10 @@
 //! The program under test.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use ofn_gateway::sandbox::{Cache, Compiler, Limits, Sandbox};
 
 use crate::control_plane::Process;
@@ -48,15 +48,43 @@ fn built(path: PathBuf) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// A folder with the components of [`policies`] and the one of `tests/hostile/`.
+pub fn policies_and_the_hostile_one() -> Result<PathBuf> {
+    let folder = target().join("policies-and-hostile");
+    fs::create_dir_all(&folder)?;
+    let all = fs::read_dir(policies()?)?.chain(fs::read_dir(built(target().join("hostile"))?)?);
+    for component in all {
+        let component = component?.path();
+        let name = component.file_name().unwrap_or_default();
+        fs::copy(&component, folder.join(name))?;
+    }
+    Ok(folder)
+}
+
+/// `ofn-gateway run` for a cluster.
+pub fn command(kubeconfig: &Path) -> Result<Command> {
+    let mut command = Command::new(program()?);
+    command
+        .args(["run", "--log", "info,ofn_gateway=debug"])
+        .env("KUBECONFIG", kubeconfig)
+        // The machine of the tests may be a pod itself.
+        .env_remove("KUBERNETES_SERVICE_HOST");
+    Ok(command)
+}
+
 /// Starts `ofn-gateway run`.
 pub fn start(kubeconfig: &Path, log: &Path) -> Result<Process> {
-    Process::start(
-        Command::new(program()?)
-            .args(["run", "--log", "info,ofn_gateway=debug", "--policies"])
-            .arg(policies()?)
-            .env("KUBECONFIG", kubeconfig)
-            // The machine of the tests may be a pod itself.
-            .env_remove("KUBERNETES_SERVICE_HOST"),
-        log,
-    )
+    Process::start(command(kubeconfig)?.arg("--policies").arg(policies()?), log)
+}
+
+/// The resident memory of a process, in MiB.
+pub fn resident(process: u32) -> Result<f64> {
+    let status =
+        std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("/proc says nothing of the memory")?;
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kilobytes / 1024.0)
 }

@@ -1,7 +1,9 @@
 //! A real control plane, for the demo, the end-to-end tests and the benchmarks.
 
+pub mod arbitrary;
 pub mod cluster;
 pub mod control_plane;
+pub mod fuzz;
 pub mod host;
 pub mod implementation;
 pub mod stepped;

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use ofn_contract::ObjectName;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -137,6 +137,12 @@ impl Vendor {
             namespace: self.data_plane().namespace.to_owned(),
             name: name.to_owned(),
         }
+    }
+
+    /// A `gatewayRef` to it.
+    pub fn reference(self) -> Value {
+        let gateway = self.gateway();
+        json!({"namespace": gateway.namespace, "name": gateway.name})
     }
 
     /// The listener that this Gateway has of its own.

@@ -7,6 +7,7 @@ use kube::api::DynamicObject;
 use ofn_contract::ObjectName;
 use ofn_gateway::cluster::offline::Offline;
 use ofn_gateway::cluster::{Cluster, Kind};
+use ofn_gateway::pass::vet::Terms;
 use ofn_gateway::pass::{Outcome, pass};
 use ofn_gateway::policies::Policies;
 use ofn_gateway::sandbox::Limits;
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
     let folder = ofn_tests::host::policies().expect("make build");
     let sandbox = ofn_tests::host::sandbox(Limits::default()).expect("the engine starts");
-    Policies::load(&folder, &sandbox).expect("the components load")
+    Policies::load(&folder, &sandbox, Terms::default()).expect("the components load")
 });
 
 fn name(namespace: &str, name: &str) -> ObjectName {

@@ -6,6 +6,9 @@
 //! component's type is checked against them).
 
 pub mod dns;
+pub mod labels;
+pub mod protocol;
+pub mod text;
 
 #[cfg(feature = "wasmtime")]
 use wasmtime::component::{ComponentType, Lift, Lower};

@@ -9,7 +9,7 @@
 //!
 //! impl Policy for Mine {
 //!     // …
-//! #   fn describe(&self) -> ofn_contract::Description { unimplemented!() }
+//! #   fn about(&self) -> ofn_policy::About { unimplemented!() }
 //! }
 //!
 //! ofn_component::export!(Mine);

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::violation::{duplicate, invalid, required, too_many};
 use crate::{ANNOTATION_PREFIX, route};
 use ofn_contract::dns::{is_dns_name, is_hostname, is_label, is_subdomain, is_under};
+use ofn_contract::protocol::is_protocol;
 
 /// Name of the listener for requests from inside the cluster.
 pub const DEFAULT_LISTENER: &str = "ofn-http-internal";
@@ -326,6 +327,15 @@ fn check_listener(field: &str, listener: &Listener, wrong: &mut Vec<Violation>) 
         wrong.push(required(
             format!("{field}.protocol"),
             "must be set: HTTP, HTTPS, TLS, TCP or UDP",
+        ));
+    } else if !is_protocol(&listener.protocol) {
+        wrong.push(invalid(
+            format!("{field}.protocol"),
+            format!(
+                "{:?} is not a protocol: write HTTP, HTTPS, TLS, TCP, UDP, or a vendor's own such \
+                 as example.com/mine",
+                listener.protocol
+            ),
         ));
     }
 }

@@ -9,6 +9,7 @@ use ofn_contract::{
 
 use crate::violation::invalid;
 use ofn_contract::dns::{is_dns_name, is_label, is_reachable, is_subdomain};
+use ofn_contract::labels::is_label_value;
 
 /// The annotation that names the data plane Service instead of all rules: `<namespace>/<name>`.
 pub const ENTRY_SERVICE_ANNOTATION: &str = "networking.openfunction.io/entry-service";
@@ -30,14 +31,14 @@ pub fn queries(
     }
     let gateway = &seen.spec.target.name;
     let mut queries = vendor;
-    // A longer name cannot be the value of a label.
-    if gateway.name.len() <= 63 {
-        queries.push(ServiceQuery::ByLabels(LabelQuery {
-            namespace: Some(gateway.namespace.clone()),
-            labels: gateway_labels(&gateway.name),
-        }));
+    for query in of_the_gateway(gateway)
+        .into_iter()
+        .chain(candidates(gateway))
+    {
+        if !queries.contains(&query) {
+            queries.push(query);
+        }
     }
-    queries.extend(candidates(gateway).map(ServiceQuery::ByName));
     queries.extend(
         addresses(seen)
             .filter_map(|address| match address {
@@ -53,22 +54,23 @@ pub fn queries(
 /// The entry, in this order: the Service that the user chose, the vendor's, one with the label of
 /// the Gateway, an address that is a name, one of the names that the old controller knew, an
 /// address that is an IP.
-pub fn entry(
-    seen: &Observation,
-    vendor: Option<&Service>,
-) -> Result<Option<Entry>, Vec<Violation>> {
+pub fn entry(seen: &Observation, vendor: &[ServiceQuery]) -> Result<Option<Entry>, Vec<Violation>> {
+    let gateway = &seen.spec.target.name;
     let target = if let Some(chosen) = chosen_service(seen)? {
-        service(seen, &chosen).map(point_at)
+        found(seen, &ServiceQuery::ByName(chosen)).map(point_at)
     } else if seen.kubernetes_gateway.is_none() {
         None
     } else {
         vendor
-            .or_else(|| labelled(seen))
+            .iter()
+            .cloned()
+            .chain(of_the_gateway(gateway))
+            .find_map(|query| found(seen, &query))
             .map(point_at)
             .or_else(|| host_name(seen))
             .or_else(|| {
-                candidates(&seen.spec.target.name)
-                    .find_map(|name| service(seen, &name))
+                candidates(gateway)
+                    .find_map(|query| found(seen, &query))
                     .map(point_at)
             })
             .or_else(|| ip_addresses(seen))
@@ -109,15 +111,16 @@ pub fn ports(listeners: &[Listener]) -> Vec<EntryPort> {
     ports
 }
 
-fn gateway_labels(gateway: &str) -> Vec<KeyValue> {
-    vec![KeyValue {
-        key: GATEWAY_NAME_LABEL.to_owned(),
-        value: gateway.to_owned(),
-    }]
+/// What has the label of the Gateway, beside it.
+fn of_the_gateway(gateway: &ObjectName) -> Option<ServiceQuery> {
+    by_labels(
+        Some(&gateway.namespace),
+        &[(GATEWAY_NAME_LABEL, &gateway.name)],
+    )
 }
 
 /// The names under which the old controller looked for Envoy.
-fn candidates(gateway: &ObjectName) -> impl Iterator<Item = ObjectName> {
+fn candidates(gateway: &ObjectName) -> impl Iterator<Item = ServiceQuery> {
     let names = [
         format!("{}-envoy", gateway.name),
         format!("envoy-{}", gateway.name),
@@ -125,11 +128,35 @@ fn candidates(gateway: &ObjectName) -> impl Iterator<Item = ObjectName> {
     ];
     names
         .into_iter()
-        .filter(|name| is_label(name))
-        .map(|name| ObjectName {
-            namespace: gateway.namespace.clone(),
-            name,
+        .filter_map(|name| by_name(&gateway.namespace, &name))
+}
+
+/// The query for the Service of a name. None: no Service can have it.
+pub fn by_name(namespace: &str, name: &str) -> Option<ServiceQuery> {
+    (is_label(namespace) && is_label(name)).then(|| {
+        ServiceQuery::ByName(ObjectName {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
         })
+    })
+}
+
+/// The query for Services with all these labels, in one namespace or any. None: one of the values
+/// can be none, being too long, or that is no namespace.
+pub fn by_labels(namespace: Option<&str>, labels: &[(&str, &str)]) -> Option<ServiceQuery> {
+    let fit = labels.iter().all(|(_, value)| is_label_value(value));
+    (fit && namespace.is_none_or(is_label)).then(|| {
+        ServiceQuery::ByLabels(LabelQuery {
+            namespace: namespace.map(str::to_owned),
+            labels: labels
+                .iter()
+                .map(|(key, value)| KeyValue {
+                    key: (*key).to_owned(),
+                    value: (*value).to_owned(),
+                })
+                .collect(),
+        })
+    })
 }
 
 fn chosen_service(seen: &Observation) -> Result<Option<ObjectName>, Vec<Violation>> {
@@ -157,32 +184,61 @@ fn chosen_service(seen: &Observation) -> Result<Option<ObjectName>, Vec<Violatio
     }
 }
 
-fn service<'a>(seen: &'a Observation, name: &ObjectName) -> Option<&'a Service> {
-    seen.services.iter().find(|service| service.name == *name)
-}
-
 fn point_at(service: &Service) -> EntryTarget {
     EntryTarget::Service(service.name.clone())
 }
 
-/// The labelled Service that has the most ports of our listeners; the first by name among equals.
-fn labelled(seen: &Observation) -> Option<&Service> {
-    let gateway = &seen.spec.target.name;
+/// The Service that answers a query best: the one that has the most ports of our listeners, the
+/// first by name among equals. Those beside the Gateway go before others; if the others are of
+/// more than one namespace, nobody can say which of them is meant. One that is somewhere else and
+/// has none of our ports is something else.
+pub fn found<'a>(seen: &'a Observation, query: &ServiceQuery) -> Option<&'a Service> {
+    let wanted = ports(&seen.spec.listeners);
     let serves = |service: &Service| {
-        let ports = ports(&seen.spec.listeners);
         let has = |port: &&EntryPort| service.ports.iter().any(|other| other.port == port.port);
-        ports.iter().filter(has).count()
+        wanted.iter().filter(has).count()
     };
-    seen.services
-        .iter()
-        .filter(|service| service.name.namespace == gateway.namespace)
-        .filter(|service| {
-            gateway_labels(&gateway.name)
-                .iter()
-                .all(|label| service.labels.contains(label))
+    let is_beside = |service: &&Service| service.name.namespace == seen.spec.target.name.namespace;
+    let anywhere = matches!(
+        query,
+        ServiceQuery::ByLabels(LabelQuery {
+            namespace: None,
+            ..
         })
+    );
+    let (beside, elsewhere): (Vec<&Service>, Vec<&Service>) = seen
+        .services
+        .iter()
+        .filter(|service| is_answer(service, query))
+        .filter(|service| !anywhere || serves(service) > 0)
+        .partition(is_beside);
+    let is_ambiguous = elsewhere
+        .windows(2)
+        .any(|pair| pair[0].name.namespace != pair[1].name.namespace);
+    let answers = match (beside.is_empty(), is_ambiguous) {
+        (false, _) => beside,
+        (true, false) => elsewhere,
+        (true, true) => return None,
+    };
+    answers
+        .into_iter()
         .rev()
         .max_by_key(|service| serves(service))
+}
+
+fn is_answer(service: &Service, query: &ServiceQuery) -> bool {
+    match query {
+        ServiceQuery::ByName(name) => service.name == *name,
+        ServiceQuery::ByLabels(query) => {
+            let namespace = query.namespace.as_ref();
+            namespace.is_none_or(|namespace| service.name.namespace == *namespace)
+                && query
+                    .labels
+                    .iter()
+                    .all(|label| service.labels.contains(label))
+        }
+        ServiceQuery::ByClusterIp(ip) => service.cluster_ips.first() == Some(ip),
+    }
 }
 
 enum Address {

@@ -4,7 +4,7 @@
 //! behaviour, which suits every implementation of the Gateway API; a vendor's policy overrides
 //! what differs there:
 //!
-//! - [`Policy::data_plane_queries`] and [`Policy::data_plane`]: where the vendor's Service is;
+//! - [`Policy::data_plane`]: where the vendor's Service is;
 //! - [`Policy::map_listener`]: which listeners the vendor takes, and with which ports;
 //! - [`Policy::template`]: what a new Gateway needs;
 //! - [`Policy::read_status`]: how the vendor's conditions read.
@@ -13,7 +13,8 @@
 
 pub mod defaults;
 pub mod entry;
-
+pub mod helm;
+pub mod listeners;
 pub mod route;
 pub mod settings;
 pub mod status;
@@ -22,18 +23,52 @@ pub mod violation;
 
 use ofn_contract::{
     Decision, Description, EffectiveSpec, Gateway, GatewaySpec, GatewayStatus, GatewayTemplate,
-    KubernetesGateway, Listener, ObjectName, Observation, Refusal, Route, Service, ServiceQuery,
-    Violation,
+    KubernetesGateway, Listener, ObjectName, Observation, Refusal, Route, ServiceQuery, Violation,
 };
+
+use settings::Declared;
 
 /// Prefix of the annotations by which an OpenFunction Gateway steers this project.
 pub const ANNOTATION_PREFIX: &str = "networking.openfunction.io/";
+
+/// What a policy says of itself.
+#[derive(Clone, Copy)]
+pub struct About {
+    /// Lower case letters, digits and `-`.
+    pub name: &'static str,
+    /// A semantic version.
+    pub version: &'static str,
+    /// The values of `GatewayClass.spec.controllerName` that it is meant for. None: every one that
+    /// no other policy claims.
+    pub controller_names: &'static [&'static str],
+    /// What users may set.
+    pub settings: &'static [&'static dyn Declared],
+}
 
 /// The opinions about one kind of Gateway API implementation. See the [crate's](crate)
 /// documentation for what to override.
 pub trait Policy {
     /// What this policy is. The only question without a standard answer.
-    fn describe(&self) -> Description;
+    fn about(&self) -> About;
+
+    /// The same, in the terms of the contract.
+    fn describe(&self) -> Description {
+        let about = self.about();
+        Description {
+            name: about.name.to_owned(),
+            version: about.version.to_owned(),
+            controller_names: about
+                .controller_names
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            settings: about
+                .settings
+                .iter()
+                .map(|setting| setting.declare())
+                .collect(),
+        }
+    }
 
     /// Defaults and validates a spec. Not for vendors: admission asks without knowing the vendor.
     fn default_spec(
@@ -53,58 +88,57 @@ pub trait Policy {
         route::route_of(spec, function)
     }
 
-    /// The Services in which [`Policy::data_plane`] may find its answer. Few: there is room for
-    /// eight queries, and the standard rules take up to five.
-    fn data_plane_queries(&self, _seen: &Observation) -> Vec<ServiceQuery> {
+    /// Where the vendor's data plane Service may be, the best place first: the first query that a
+    /// Service answers gives the entry, before the standard rules. Few: there is room for eight
+    /// queries, and the standard rules take up to five.
+    fn data_plane(&self, _seen: &Observation) -> Vec<ServiceQuery> {
         Vec::new()
     }
 
-    /// The vendor's data plane Service among those seen. It goes before the standard rules.
-    fn data_plane<'a>(&self, _seen: &'a Observation) -> Option<&'a Service> {
-        None
-    }
-
-    /// A listener of the spec as the vendor must see it, or why the vendor refuses it.
-    fn map_listener(&self, _seen: &Observation, listener: &Listener) -> Result<Listener, Refusal> {
+    /// A listener of the spec as the vendor must see it, or why the vendor refuses it. `beside`
+    /// are the listeners that it will stand beside: those of others, then those of the spec that
+    /// go before it, mapped. One with the port, protocol and host name of another needs no word
+    /// here: [`listeners::place`] refuses it if both are ours, else the host reports whose it is.
+    fn map_listener(
+        &self,
+        _seen: &Observation,
+        listener: &Listener,
+        _beside: &[Listener],
+    ) -> Result<Listener, Refusal> {
         Ok(defaults::for_kubernetes(listener))
     }
 
     /// What a Gateway of this vendor needs when it is created.
-    fn template(&self, _seen: &Observation) -> GatewayTemplate {
-        GatewayTemplate {
+    fn template(&self, _seen: &Observation) -> Result<GatewayTemplate, Violation> {
+        Ok(GatewayTemplate {
             labels: Vec::new(),
             annotations: Vec::new(),
             infrastructure: None,
-        }
+        })
     }
 
     /// The Kubernetes Gateway with its status in today's terms (`Accepted`, `Programmed`).
-    fn read_status(&self, gateway: &KubernetesGateway) -> KubernetesGateway {
+    fn read_status(&self, _seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
         gateway.clone()
     }
 
     /// Which Services a decision needs to see.
     fn service_queries(&self, seen: &Observation) -> Result<Vec<ServiceQuery>, Vec<Violation>> {
-        settings::check(&self.describe().settings, &seen.settings)?;
-        entry::queries(seen, self.data_plane_queries(seen))
+        settings::check(self.about().settings, &seen.settings)?;
+        entry::queries(seen, self.data_plane(seen))
     }
 
     /// What is wished, given what is there.
     fn decide(&self, seen: &Observation) -> Result<Decision, Vec<Violation>> {
-        settings::check(&self.describe().settings, &seen.settings)?;
-        let mut listeners = Vec::new();
-        let mut refusals = Vec::new();
-        for listener in &seen.spec.listeners {
-            match self.map_listener(seen, listener) {
-                Ok(mapped) => listeners.push(mapped),
-                Err(refusal) => refusals.push(refusal),
-            }
-        }
+        settings::check(self.about().settings, &seen.settings)?;
+        let (listeners, refusals) = listeners::place(seen, |listener, beside| {
+            self.map_listener(seen, listener, beside)
+        });
         Ok(Decision {
             listeners,
             refusals,
-            entry: entry::entry(seen, self.data_plane(seen))?,
-            template: self.template(seen),
+            entry: entry::entry(seen, &self.data_plane(seen))?,
+            template: self.template(seen).map_err(|wrong| vec![wrong])?,
         })
     }
 
@@ -113,7 +147,7 @@ pub trait Policy {
         let gateway = seen
             .kubernetes_gateway
             .as_ref()
-            .map(|gateway| self.read_status(gateway));
+            .map(|gateway| self.read_status(seen, gateway));
         status::aggregate(&seen.spec, gateway.as_ref(), seen.gateway_class.is_some())
     }
 }
@@ -123,12 +157,12 @@ pub trait Policy {
 pub struct Standard;
 
 impl Policy for Standard {
-    fn describe(&self) -> Description {
-        Description {
-            name: "standard".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            controller_names: Vec::new(),
-            settings: Vec::new(),
+    fn about(&self) -> About {
+        About {
+            name: "standard",
+            version: env!("CARGO_PKG_VERSION"),
+            controller_names: &[],
+            settings: &[],
         }
     }
 }

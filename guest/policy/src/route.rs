@@ -5,6 +5,11 @@ use ofn_contract::{EffectiveSpec, KeyValue, ObjectName, Route, Violation};
 use crate::template::Template;
 use crate::violation::invalid;
 use ofn_contract::dns::is_hostname;
+use ofn_contract::labels::is_label_key;
+use ofn_contract::text::is_printable;
+
+/// Bytes of the path of an HTTPRoute. Source: `HTTPPathMatch` of the Gateway API.
+const LONGEST_PATH: usize = 1024;
 
 /// The route of a function. The host name inside the cluster is always
 /// `<name>.<namespace>.svc.<cluster domain>`: that is the function's own Service.
@@ -31,6 +36,32 @@ pub fn route_of(spec: &EffectiveSpec, function: &ObjectName) -> Result<Route, Ve
             ),
         ));
     }
+    let key = &spec.http_route_label_key;
+    if !is_label_key(key) {
+        wrong.push(invalid(
+            "spec.httpRouteLabelKey",
+            format!("{key:?} is not the key of a label: write one such as example.com/managed-by"),
+        ));
+    }
+    let path = format!("/{}", path.trim_start_matches('/'));
+    if !path.chars().all(is_printable) {
+        wrong.push(invalid(
+            "spec.pathTemplate",
+            format!("gives {path:?}, which is not a path"),
+        ));
+    }
+    if path.len() > LONGEST_PATH {
+        wrong.push(invalid(
+            "spec.pathTemplate",
+            format!(
+                "gives a path of {} characters for function {}/{}: an HTTPRoute has room for \
+                 {LONGEST_PATH}",
+                path.len(),
+                function.namespace,
+                function.name
+            ),
+        ));
+    }
     if !wrong.is_empty() {
         return Err(wrong);
     }
@@ -42,9 +73,9 @@ pub fn route_of(spec: &EffectiveSpec, function: &ObjectName) -> Result<Route, Ve
                 function.name, function.namespace, spec.cluster_domain
             ),
         ],
-        path: format!("/{}", path.trim_start_matches('/')),
+        path,
         label: KeyValue {
-            key: spec.http_route_label_key.clone(),
+            key: key.clone(),
             value: format!("{}.{}", function.namespace, function.name),
         },
     })

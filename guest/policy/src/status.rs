@@ -5,6 +5,7 @@
 //! v0.6 (`Scheduled`, `Ready`). When true they read as they always did; when not, reason and
 //! message are the implementation's own.
 
+use ofn_contract::text::is_printable;
 use ofn_contract::{
     Condition, EffectiveSpec, GatewayStatus, KubernetesGateway, Listener, ListenerStatus,
 };
@@ -15,6 +16,8 @@ const MOST_CONDITIONS: usize = 8;
 const LONGEST_REASON: usize = 1024;
 /// Bytes of a message that are passed on: there is room for the name of a listener before it.
 const LONGEST_MESSAGE: usize = 32_000;
+/// Bytes of all messages together: an object has room for 1.5 MiB.
+const MOST_TEXT: usize = 200_000;
 /// The CRD allows as many addresses.
 const MOST_ADDRESSES: usize = 16;
 
@@ -72,10 +75,24 @@ pub fn aggregate(
     conditions.truncate(MOST_CONDITIONS);
     let mut addresses = gateway.addresses.clone();
     addresses.truncate(MOST_ADDRESSES);
-    GatewayStatus {
+    let mut status = GatewayStatus {
         conditions,
         addresses,
         listeners,
+    };
+    shorten(&mut status);
+    status
+}
+
+/// Cuts messages where all together are too long, the last ones first.
+fn shorten(status: &mut GatewayStatus) {
+    let listeners = status.listeners.iter_mut();
+    let conditions = listeners.flat_map(|listener| &mut listener.conditions);
+    let mut left = MOST_TEXT;
+    for condition in status.conditions.iter_mut().chain(conditions) {
+        let message = &mut condition.message;
+        message.truncate(message.floor_char_boundary(left));
+        left -= message.len();
     }
 }
 
@@ -215,11 +232,17 @@ impl Renamed for Condition {
     }
 }
 
+/// A condition that nobody wrote: the CRD fills in today's types, and an implementation that writes
+/// the old ones leaves them. Source: the defaults of the Gateway CRD.
+fn is_default(condition: &Condition) -> bool {
+    condition.status == "Unknown" && condition.message == "Waiting for controller"
+}
+
 /// What an implementation wrote, as the contract allows it.
 fn printable(text: &str, most: usize) -> String {
     let printable = text
         .chars()
-        .map(|char| if char.is_control() { ' ' } else { char });
+        .map(|char| if is_printable(char) { char } else { ' ' });
     let mut length = 0;
     printable
         .take_while(|char| {
@@ -260,9 +283,14 @@ impl<'a> Conditions<'a> {
             .filter(|condition| self.is_current(condition))
     }
 
-    /// The first of two types that is there, today's before the old one.
+    /// The first of two types that somebody wrote, today's before the old one.
     fn verdict(&self, today: &str, before: &str) -> Verdict<'a> {
-        match self.current(today).or_else(|| self.current(before)) {
+        let said = |type_| {
+            self.current(type_)
+                .filter(|condition| !is_default(condition))
+        };
+        let there = || self.current(today).or_else(|| self.current(before));
+        match said(today).or_else(|| said(before)).or_else(there) {
             Some(condition) if condition.status == "True" => Verdict::Yes,
             Some(condition) => Verdict::No(condition),
             None => Verdict::Nothing(self.get(today).or_else(|| self.get(before))),

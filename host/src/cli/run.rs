@@ -1,4 +1,5 @@
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::PoliciesFolder;
-use crate::{controller, names};
+use crate::{controller, metrics, names};
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -31,6 +32,9 @@ pub(super) struct Run {
         value_name = "FILTER"
     )]
     log: String,
+    /// Where to serve metrics for Prometheus, at /metrics, and /health [default: nowhere]
+    #[arg(long, env = "OFN_GATEWAY_METRICS_ADDRESS", value_name = "ADDRESS:PORT")]
+    metrics_address: Option<SocketAddr>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -55,6 +59,9 @@ impl Run {
     async fn serve(self) -> Result<()> {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
+        if let Some(address) = self.metrics_address {
+            metrics::serve(address)?;
+        }
         let policies = self.policies.load()?;
         let client = self.client().await?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");

@@ -1,8 +1,12 @@
 //! A real cluster. Reads go to the API server, not to a cache: what a pass sees is never older
 //! than the event that caused it.
 
+use std::net::{IpAddr, SocketAddr};
+
 use gateway_api::gateways;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
 };
@@ -254,4 +258,42 @@ pub async fn gateway_api_version(client: &Client) -> kube::Result<Option<String>
         }
     }
     Ok(None)
+}
+
+/// Where the API server is, as Service `default/kubernetes` says. What cannot be read is left out,
+/// and logged: it is a second line of defence.
+pub async fn api_server(client: &Client) -> Vec<SocketAddr> {
+    let services = Api::<Service>::namespaced(client.clone(), "default");
+    let slices = Api::<EndpointSlice>::namespaced(client.clone(), "default");
+    let of_it = ListParams::default().labels("kubernetes.io/service-name=kubernetes");
+    let (service, slices) =
+        futures::future::join(services.get_opt("kubernetes"), slices.list(&of_it)).await;
+    let warn = |error: &kube::Error| {
+        tracing::warn!(%error, "where the API server is cannot be read from default/kubernetes");
+    };
+    let service = service.inspect_err(warn).ok().flatten();
+    let spec = service.and_then(|service| service.spec).unwrap_or_default();
+    let cluster_ips = spec.cluster_ips.into_iter().flatten();
+    let ports: Vec<i32> = spec.ports.iter().flatten().map(|port| port.port).collect();
+    let mut addresses = sockets(cluster_ips, &ports);
+    for slice in slices.inspect_err(warn).into_iter().flatten() {
+        let ports: Vec<i32> = slice
+            .ports
+            .iter()
+            .flatten()
+            .filter_map(|port| port.port)
+            .collect();
+        let ips = slice.endpoints.into_iter().flat_map(|one| one.addresses);
+        addresses.extend(sockets(ips, &ports));
+    }
+    addresses
+}
+
+fn sockets(ips: impl Iterator<Item = String>, ports: &[i32]) -> Vec<SocketAddr> {
+    ips.filter_map(|ip| ip.parse::<IpAddr>().ok())
+        .flat_map(|ip| {
+            let ports = ports.iter().filter_map(|port| u16::try_from(*port).ok());
+            ports.map(move |port| SocketAddr::new(ip, port))
+        })
+        .collect()
 }

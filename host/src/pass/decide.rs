@@ -4,14 +4,20 @@ use std::sync::Arc;
 
 use ofn_contract::{EffectiveSpec, ObjectName, Route, ServiceQuery, Violation};
 
-use super::vet::{self, Broken, Wish};
+use super::plan::{self, Intent};
+use super::vet::{self, Asked, Broken, Terms, Wish};
 use super::world::{World, gateway_to_contract, last_applied};
 use crate::api;
+use crate::cluster::name_of;
 use crate::names::{self, reason};
 use crate::pass::report::Problem;
 use crate::policies::Policies;
-use crate::sandbox::{CallError, PolicyComponent};
+use crate::sandbox::{CallError, Fault, PolicyComponent};
 use kube::ResourceExt;
+
+/// So often a component may answer otherwise when it is asked about its own answer: a host name that
+/// was generated for one domain may read as the user's under the next one.
+const MOST_THOUGHTS: usize = 4;
 
 /// The component did not do its part.
 #[derive(Debug, thiserror::Error)]
@@ -25,17 +31,25 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What kind of failure it is, as in a condition.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Call(error) => error.fault.reason(),
+            Self::Broken(_) => reason::POLICY_ANSWER_INVALID,
+        }
+    }
+
     /// As the user sees it.
     pub fn problem(&self, policy: &PolicyComponent) -> Problem {
         let description = &policy.description;
-        let reason = match self {
-            Self::Call(error) => error.fault.reason(),
-            Self::Broken(_) => reason::POLICY_ANSWER_INVALID,
+        let what = match self {
+            Self::Call(error) if error.fault == Fault::Busy => "could not be asked",
+            _ => "is at fault",
         };
         Problem::general(
-            reason,
+            self.reason(),
             format!(
-                "policy {} {} ({}) is at fault, and what it decided before stays: {self}",
+                "policy {} {} ({}) {what}, and what it decided before stays: {self}",
                 description.name, description.version, policy.digest
             ),
         )
@@ -70,10 +84,31 @@ pub fn spec(policy: &PolicyComponent, gateway: &api::Gateway) -> Answer<Effectiv
     let answer = policy
         .instance()?
         .default_spec(gateway_to_contract(gateway), old)?;
-    Ok(match answer {
-        Ok(spec) => Ok(vet::spec(spec)?),
-        Err(violations) => Err(violations),
+    vetted("default", answer, |spec| {
+        vet::spec(spec, &gateway.spec, &name_of(gateway))
     })
+}
+
+/// Whether the component stands by an effective spec when it has been acted on, perhaps after a
+/// second thought. One that does not would have us write the OpenFunction Gateway for ever.
+pub fn settles(policy: &PolicyComponent, world: &World, intent: &Intent) -> Result<(), Failure> {
+    if plan::gateway_after(world, intent).is_none() {
+        return Ok(());
+    }
+    let (mut world, mut intent) = (world.clone(), intent.clone());
+    for _ in 0..MOST_THOUGHTS {
+        let Some(after) = plan::gateway_after(&world, &intent) else {
+            return Ok(());
+        };
+        world.gateway = after;
+        if let (Intent::Serve { wish, visible, .. }, Ok(spec)) =
+            (&mut intent, spec(policy, &world.gateway)?)
+        {
+            *visible = Some(Box::new(api::GatewaySpec::from_effective(&spec)));
+            wish.spec = spec;
+        }
+    }
+    Err(Broken::unsettled().into())
 }
 
 /// The effective spec that was acted on last, while the present one is not valid.
@@ -92,9 +127,8 @@ pub fn route(
     let answer = policy
         .instance()?
         .route_of(spec.clone(), function.clone())?;
-    Ok(match answer {
-        Ok(route) => Ok(vet::route(route)?),
-        Err(violations) => Err(violations),
+    vetted("route-of", answer, |route| {
+        vet::route(route, spec, function)
     })
 }
 
@@ -103,23 +137,32 @@ pub fn service_queries(
     policy: &PolicyComponent,
     world: &World,
     spec: &EffectiveSpec,
+    terms: &Terms,
 ) -> Answer<Vec<ServiceQuery>> {
-    Ok(
-        match policy
-            .instance()?
-            .service_queries(world.observation(spec))?
-        {
-            Ok(queries) => Ok(vet::queries(queries)?),
-            Err(violations) => Err(violations),
-        },
-    )
+    let answer = policy
+        .instance()?
+        .service_queries(world.observation(spec))?;
+    vetted("service-queries", answer, |queries| {
+        vet::queries(queries, terms)
+    })
 }
 
 /// What is wished.
-pub fn wish(policy: &PolicyComponent, world: &World, spec: &EffectiveSpec) -> Answer<Wish> {
-    Ok(match policy.instance()?.decide(world.observation(spec))? {
-        Ok(decision) => Ok(vet::decision(decision, spec)?),
-        Err(violations) => Err(violations),
+pub fn wish(
+    policy: &PolicyComponent,
+    world: &World,
+    spec: &EffectiveSpec,
+    terms: &Terms,
+) -> Answer<Wish> {
+    let answer = policy.instance()?.decide(world.observation(spec))?;
+    let services = world.services.iter().map(name_of).collect();
+    vetted("decide", answer, |decision| {
+        let asked = Asked {
+            spec,
+            services: &services,
+            terms,
+        };
+        vet::decision(decision, asked)
     })
 }
 
@@ -133,4 +176,15 @@ pub fn status(
         .instance()?
         .aggregate_status(world.observation(spec))?;
     Ok(vet::status(status, spec)?.into())
+}
+
+fn vetted<T, V>(
+    function: &'static str,
+    answer: Result<T, Vec<Violation>>,
+    vet: impl FnOnce(T) -> Result<V, Broken>,
+) -> Answer<V> {
+    Ok(match answer {
+        Ok(answer) => Ok(vet(answer)?),
+        Err(violations) => Err(vet::violations(function, violations)?),
+    })
 }

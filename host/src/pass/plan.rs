@@ -25,7 +25,7 @@ use super::report::{Notice, Problem};
 use super::vet::Wish;
 use super::world::World;
 use crate::api;
-use crate::cluster::Write;
+use crate::cluster::{Change, Kind, Write};
 
 /// What an OpenFunction Gateway is to become.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub enum Intent {
     Serve {
         /// What is wished for it.
         wish: Box<Wish>,
+        /// The digest of the component that decided so.
+        policy: String,
         /// What its spec should read, so that defaults can be seen; none while the spec that the
         /// user wrote is not the one that is served.
         visible: Option<Box<api::GatewaySpec>>,
@@ -63,12 +65,25 @@ pub struct Plan {
     pub again: Option<SignedDuration>,
 }
 
+/// The OpenFunction Gateway as it will be when the next writes are done; none if they do not change it.
+pub fn gateway_after(world: &World, intent: &Intent) -> Option<api::Gateway> {
+    let plan = next(world, intent);
+    let change = plan.writes.iter().find_map(|write| match &write.change {
+        Change::Patch(patch) if write.kind == Kind::Gateway => Some(patch),
+        _ => None,
+    })?;
+    let mut after = json!(world.gateway);
+    json_patch::patch(&mut after, change).ok()?;
+    serde_json::from_value(after).ok()
+}
+
 /// The next writes.
 pub fn next(world: &World, intent: &Intent) -> Plan {
     let mut plan = Plan::default();
     match intent {
         Intent::Serve {
             wish,
+            policy,
             visible,
             readiness,
         } => {
@@ -79,9 +94,10 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
             if !plan.writes.is_empty() {
                 return plan;
             }
-            listeners::touch(world, wish, &mut plan);
+            let again = undone::wish_of(world, policy);
+            listeners::touch(world, wish, &again, &mut plan);
             let wait = handover::wait(world, wish, *readiness);
-            entry::next(world, wish, wait.is_some(), &mut plan);
+            entry::next(world, wish, &again, wait.is_some(), &mut plan);
             if plan.writes.is_empty() {
                 match wait.or_else(|| handover::drain(world, wish)) {
                     Some(wait) => plan.look_again(wait),

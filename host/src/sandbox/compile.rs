@@ -45,6 +45,19 @@ pub enum CompileError {
     Process(#[from] std::io::Error),
 }
 
+impl CompileError {
+    /// It as one word.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "PolicyNotAComponent",
+            Self::Time(_) => "PolicyCompileTime",
+            Self::Memory(_) => "PolicyCompileMemory",
+            Self::Crashed(_) => "PolicyCompilerCrashed",
+            Self::Process(_) => "PolicyCompilerMissing",
+        }
+    }
+}
+
 /// What the child says when an allocation failed; the standard library's words.
 const NO_MEMORY: &str = "memory allocation of";
 /// What it says when the operating system gave no memory.
@@ -133,6 +146,8 @@ pub fn main(limits: &Limits) -> Result<()> {
         )
         .context("the limits of the process cannot be set")
     };
+    // Where memory runs out, this process goes, not its parent. Not everywhere is there such a file.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     bound(Resource::As, limits.compile_memory.as_u64())?;
     // The parent's clock comes first; this ends one whose parent is gone.
     bound(Resource::Cpu, limits.compile_time.as_secs() + 1)?;

@@ -1,13 +1,14 @@
 //! What is measured, beside the budgets: `make bench`. Figures are medians.
 
-use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ofn_contract::{
-    Condition, Gateway, GatewayClass, GatewaySpec, KubernetesGateway, Listener, ListenerStatus,
-    ObjectName, Observation,
+    Condition, Gateway, GatewayClass, GatewaySpec, KeyValue, KubernetesGateway, Listener,
+    ListenerStatus, ObjectName, Observation,
 };
+use ofn_gateway::pass::vet::Terms;
 use ofn_gateway::policies::Policies;
 use ofn_gateway::sandbox::Limits;
 use ofn_policy::{Policy, Standard};
@@ -23,6 +24,7 @@ const ROUNDS: usize = 20;
 async fn main() -> Result<()> {
     println!("| what | budget | measured |\n|---|---|---|");
     decisions()?;
+    beside_hostile()?;
     cluster().await
 }
 
@@ -53,7 +55,11 @@ fn timed<T>(mut call: impl FnMut() -> T) -> Duration {
 }
 
 fn decisions() -> Result<()> {
-    let policies = Policies::load(&host::policies()?, &host::sandbox(Limits::default())?)?;
+    let policies = Policies::load(
+        &host::policies()?,
+        &host::sandbox(Limits::default())?,
+        Terms::default(),
+    )?;
     let policy = policies.standard();
     let instance = timed(|| policy.instance());
     row("a fresh instance", "–", &micros(instance));
@@ -82,6 +88,75 @@ fn decisions() -> Result<()> {
         "the standard component",
         "≤ 250 kB",
         &format!("{:.0} kB", size as f64 / 1000.0),
+    );
+    Ok(())
+}
+
+/// What a good component's decision takes while a bad one is called in a loop on another thread,
+/// against the same without it just before. The misdeeds are those of `tests/hostile/`.
+fn beside_hostile() -> Result<()> {
+    let sandbox = host::sandbox(Limits::default())?;
+    let folder = host::policies_and_the_hostile_one()?;
+    let policies = Policies::load(&folder, &sandbox, Terms::default())?;
+    let good = policies.standard();
+    let bad = policies.named("hostile").context("the hostile component")?;
+    let seen = observation(16)?;
+    let decide = || {
+        let mut instance = good.instance()?;
+        instance.decide(seen.clone())
+    };
+    let before = host::resident(std::process::id())?;
+    let mut most: f64 = 0.0;
+    for misdeed in [
+        "trap",
+        "endless loop",
+        "endless recursion",
+        "endless memory",
+        "a huge status",
+    ] {
+        let mut seen = observation(16)?;
+        seen.annotations.push(KeyValue {
+            key: "networking.openfunction.io/misdeed".to_owned(),
+            value: misdeed.to_owned(),
+        });
+        let alone = timed(decide);
+        let stop = AtomicBool::new(false);
+        let (beside, calls) = std::thread::scope(|scope| {
+            let bad = scope.spawn(|| {
+                let mut calls = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let failed = bad.instance().is_ok_and(|mut instance| {
+                        instance.decide(seen.clone()).is_err()
+                            || instance.aggregate_status(seen.clone()).is_err()
+                    });
+                    calls += usize::from(failed);
+                }
+                calls
+            });
+            let began = Instant::now();
+            let mut times = Vec::new();
+            // Long enough for the bad one to be ended a few times.
+            while began.elapsed() < Duration::from_secs(2) {
+                let started = Instant::now();
+                std::hint::black_box(decide()).ok();
+                times.push(started.elapsed());
+            }
+            stop.store(true, Ordering::Relaxed);
+            (median(times), bad.join())
+        });
+        let calls = calls.map_err(|_| anyhow::anyhow!("the thread of the bad one panicked"))?;
+        ensure!(calls > 0, "{misdeed} did not fail");
+        most = most.max(host::resident(std::process::id())?);
+        row(
+            &format!("a decision beside {misdeed:?}, against one without"),
+            "1 ×",
+            &format!("{:.2} ×", beside.as_secs_f64() / alone.as_secs_f64()),
+        );
+    }
+    row(
+        "memory that all of these took, resident",
+        "≤ 16 MiB, an instance's",
+        &format!("{:.1} MiB", most - before),
     );
     Ok(())
 }
@@ -303,7 +378,7 @@ async fn cluster() -> Result<()> {
     row(
         "memory of the host when idle, resident",
         "≤ 20 MiB",
-        &resident(running.id())?,
+        &format!("{:.1} MiB", host::resident(running.id())?),
     );
     Ok(())
 }
@@ -332,15 +407,4 @@ fn default_spec(domain: &str) -> Value {
             listener("ofn-http-external", format!("*.{domain}")),
         ]},
     })
-}
-
-fn resident(process: u32) -> Result<String> {
-    let status =
-        std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .context("/proc says nothing of the memory")?;
-    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(format!("{:.1} MiB", kilobytes / 1024.0))
 }

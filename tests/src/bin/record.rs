@@ -150,7 +150,7 @@ fn write(file: &Path, whose: &str, mut gateway: Value) -> Result<()> {
         .collect();
     gateway["metadata"] = metadata.into();
     let by = |key: &'static str| move |value: &Value| value[key].as_str().map(str::to_owned);
-    let mut tidy = |conditions: &mut Value| {
+    let tidy = |conditions: &mut Value| {
         for condition in conditions.as_array_mut().into_iter().flatten() {
             condition["lastTransitionTime"] = "2026-01-01T00:00:00Z".into();
         }

@@ -8,6 +8,7 @@
 mod bad_input;
 mod deletion;
 mod entry;
+mod hostile;
 mod listeners;
 mod moves;
 mod ownership;
@@ -34,6 +35,7 @@ fn main() -> Result<ExitCode> {
         bad_input::tests(),
         deletion::tests(),
         entry::tests(),
+        hostile::tests(),
         listeners::tests(),
         moves::tests(),
         ownership::tests(),

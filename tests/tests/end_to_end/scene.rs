@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::BoxFuture;
 use ofn_tests::cluster::{Cluster, Kind, has_condition};
-use ofn_tests::control_plane::{ControlPlane, Process, User};
+use ofn_tests::control_plane::{ControlPlane, Process, User, free_port};
 use ofn_tests::host;
 pub use ofn_tests::implementation::{condition, programmed};
 use serde_json::{Value, json};
@@ -45,6 +45,8 @@ pub struct Scene {
     pub infra: String,
     host: Mutex<Option<Process>>,
     log: PathBuf,
+    /// Where the host serves its metrics.
+    metrics: u16,
 }
 
 impl Scene {
@@ -56,6 +58,7 @@ impl Scene {
             ofn: format!("ofn-{number}"),
             infra: format!("infra-{number}"),
             host: Mutex::default(),
+            metrics: free_port()?,
             plane,
             cluster,
         });
@@ -73,7 +76,13 @@ impl Scene {
     }
 
     pub fn start_host(&self) -> Result<()> {
-        let process = host::start(&self.plane.kubeconfig(User::Host), &self.log)?;
+        let process = Process::start(
+            host::command(&self.plane.kubeconfig(User::Host))?
+                .arg("--policies")
+                .arg(host::policies_and_the_hostile_one()?)
+                .args(["--metrics-address", &format!("127.0.0.1:{}", self.metrics)]),
+            &self.log,
+        )?;
         *self.host.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
         Ok(())
     }
@@ -89,6 +98,13 @@ impl Scene {
             ensure!(process.terminate()?, "the host did not end well on SIGTERM");
         }
         Ok(())
+    }
+
+    /// What the host has counted.
+    pub fn metrics(&self) -> Result<String> {
+        let mut response =
+            ureq::get(format!("http://127.0.0.1:{}/metrics", self.metrics)).call()?;
+        Ok(response.body_mut().read_to_string()?)
     }
 
     async fn clear(&self) -> Result<()> {

@@ -179,7 +179,7 @@ fn a_component_that_takes_for_ever_to_compile_is_given_up() {
     let bytes = component(&text);
     assert!((bytes.len() as u64) < limits.file.as_u64());
     let error = load_in(&sandbox(limits), &bytes).err().expect("given up");
-    let defect = error.defect;
+    let defect = *error.defect;
     assert!(
         matches!(defect, Defect::Compile(CompileError::Time(_))),
         "{defect}"
@@ -212,7 +212,7 @@ fn a_flipped_bit_crashes_nothing() {
             match load(&bytes) {
                 Ok(policy) => drop(super::call_fault(&policy)),
                 Err(error) => prop_assert!(
-                    !matches!(error.defect, Defect::Compile(CompileError::Crashed(_))),
+                    !matches!(*error.defect, Defect::Compile(CompileError::Crashed(_))),
                     "{error}"
                 ),
             }

@@ -147,7 +147,7 @@ fn file() {
     };
     assert!(load_in(&sandbox(limits(bytes.len())), &bytes).is_ok());
     let error = load_in(&sandbox(limits(bytes.len() - 1)), &bytes).err();
-    assert!(matches!(error.expect("refused").defect, Defect::File(_)));
+    assert!(matches!(*error.expect("refused").defect, Defect::File(_)));
 }
 
 fn standard() -> Vec<u8> {
@@ -163,7 +163,7 @@ fn compile_time() {
     };
     assert!(load_in(&sandbox(limits(Duration::from_secs(600))), &standard()).is_ok());
     let error = load_in(&sandbox(limits(Duration::from_millis(1))), &standard()).err();
-    let defect = error.expect("refused").defect;
+    let defect = *error.expect("refused").defect;
     assert!(
         matches!(defect, Defect::Compile(CompileError::Time(_))),
         "{defect}"
@@ -184,7 +184,7 @@ fn compile_memory() {
         .is_ok()
     );
     let error = load_in(&sandbox(limits(ByteSize::mib(32))), &standard()).err();
-    let defect = error.expect("refused").defect;
+    let defect = *error.expect("refused").defect;
     assert!(
         matches!(defect, Defect::Compile(CompileError::Memory(_))),
         "{defect}"

@@ -36,7 +36,7 @@ fn load(bytes: &[u8]) -> Result<PolicyComponent, LoadError> {
 fn defect(bytes: &[u8]) -> Defect {
     match load(bytes) {
         Ok(_) => panic!("it is taken"),
-        Err(error) => error.defect,
+        Err(error) => *error.defect,
     }
 }
 

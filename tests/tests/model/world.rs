@@ -12,6 +12,7 @@ use kube::api::DynamicObject;
 use ofn_contract::ObjectName;
 use ofn_gateway::cluster::offline::Objects;
 use ofn_gateway::cluster::{Change, Kind};
+use ofn_gateway::pass::vet::Terms;
 use ofn_gateway::policies::Policies;
 use ofn_gateway::sandbox::Limits;
 use ofn_tests::stepped::{Answer, Answers, Request, Standing, stand};
@@ -25,7 +26,7 @@ static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
         ..Limits::default()
     };
     let sandbox = ofn_tests::host::sandbox(limits).expect("the engine starts");
-    Policies::load(&folder, &sandbox).expect("the components load")
+    Policies::load(&folder, &sandbox, Terms::default()).expect("the components load")
 });
 
 pub const INJECTED: &str = "networking.openfunction.io/injected-listeners";

@@ -147,7 +147,7 @@ impl Scene {
             "hostTemplate": "{{.Name}}.{{.Namespace}}.{{.Domain}}",
             "pathTemplate": "{{.Namespace}}/{{.Name}}",
             "httpRouteLabelKey": "app.kubernetes.io/managed-by",
-            "gatewayRef": vendor.gateway(),
+            "gatewayRef": vendor.reference(),
             "gatewaySpec": {"listeners": listeners},
         })
     }
@@ -206,7 +206,7 @@ impl Scene {
     /// Changes `gatewayRef`, as `kubectl edit` does.
     pub async fn switch_to(&self, vendor: Vendor) -> Result<()> {
         let ofn = &self.ofn;
-        let patch = json!({"spec": {"gatewayRef": vendor.gateway()}});
+        let patch = json!({"spec": {"gatewayRef": vendor.reference()}});
         self.cluster
             .edit(Kind::Ofn, &ofn.namespace, &ofn.name, patch)
             .await?;

@@ -10,7 +10,7 @@ use ofn_contract::{Entry, EntryPort, EntryTarget, ObjectName};
 use serde_json::{Value, json};
 
 use super::handover::is_under_way;
-use super::undone::put_right;
+use super::undone::{Cause, put_right};
 use super::{Guarded, Plan};
 use crate::api;
 use crate::cluster::{Change, Kind, Write, name_of};
@@ -25,7 +25,9 @@ use crate::pass::world::{World, is_owned_by};
 /// The slices first, then the Service, then the slices that it needs no more: at no time does the
 /// Service stand for addresses that nobody has. Where it waits for a Kubernetes Gateway to take over, what
 /// is there stays.
-pub(super) fn next(world: &World, wish: &Wish, waits: bool, plan: &mut Plan) {
+///
+/// `again` is what is wished, as [`super::undone::wish_of`] tells it.
+pub(super) fn next(world: &World, wish: &Wish, again: &str, waits: bool, plan: &mut Plan) {
     if let Some(problem) = foreign(world) {
         plan.problems.push(problem);
         return;
@@ -56,7 +58,7 @@ pub(super) fn next(world: &World, wish: &Wish, waits: bool, plan: &mut Plan) {
     }
     let there = world.entry.as_ref().map(|there| json!(there));
     if there.is_none_or(|there| !is_current(&service, &there)) {
-        let change = change(world, service, plan);
+        let change = change(world, again, service, plan);
         plan.writes.extend(change);
         return;
     }
@@ -193,13 +195,14 @@ fn is_current(wanted: &DynamicObject, there: &Value) -> bool {
 
 /// What makes the entry the wanted one. None if it is not time to, because somebody changes it again
 /// and again.
-fn change(world: &World, mut wanted: DynamicObject, plan: &mut Plan) -> Option<Write> {
+fn change(world: &World, again: &str, mut wanted: DynamicObject, plan: &mut Plan) -> Option<Write> {
     let mut patch = None;
     if let Some(there) = &world.entry {
         let mut record = None;
         if is_undone(&wanted, there) {
             let what = format!("Service {}", name_of(there));
-            record = Some(put_right(world, &what, there.meta(), plan)?.to_text());
+            let undone = put_right(world, again, Cause::Others, &what, there.meta(), plan)?;
+            record = Some(undone.to_text());
         }
         patch = without_odd_ports(&wanted, there, record.as_ref());
         let record = record.map(|record| (names::UNDONE_ANNOTATION.to_owned(), record));

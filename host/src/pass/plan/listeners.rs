@@ -7,7 +7,7 @@ use ofn_contract::KeyValue;
 use serde_json::{Value, json};
 
 use super::clean::is_created_for;
-use super::undone::put_right;
+use super::undone::{Cause, put_right};
 use super::{Guarded, Plan, uid};
 use crate::cluster::{Change, Kind, Write};
 use crate::kubernetes_gateway::{
@@ -21,7 +21,9 @@ use crate::pass::world::World;
 
 /// Puts the wished listeners in, takes those that are not wished any more out, and reports what
 /// somebody else is in the way of.
-pub(super) fn touch(world: &World, wish: &Wish, plan: &mut Plan) {
+///
+/// `again` is what is wished, as [`super::undone::wish_of`] tells it.
+pub(super) fn touch(world: &World, wish: &Wish, again: &str, plan: &mut Plan) {
     for refusal in &wish.refusals {
         plan.problems.push(Problem::listener(
             &refusal.listener,
@@ -50,13 +52,10 @@ pub(super) fn touch(world: &World, wish: &Wish, plan: &mut Plan) {
             let spec_changes = listeners(live, &ours, &fitting, &mut patch)
                 | class(world, wish, live, &mut patch, plan);
             let mut annotations = Vec::new();
-            // All that is wished was written before.
-            if spec_changes
-                && live.recorded() == fitting
-                && live.generation() > live.written_generation()
-            {
+            if spec_changes && let Some(cause) = cause(world, live, &wished, &fitting) {
                 let what = format!("Gateway {}", live.name());
-                let Some(undone) = put_right(world, &what, &live.metadata, plan) else {
+                let seen = &live.metadata;
+                let Some(undone) = put_right(world, again, cause, &what, seen, plan) else {
                     return;
                 };
                 annotations.push((names::UNDONE_ANNOTATION, Some(undone.to_text())));
@@ -83,6 +82,26 @@ pub(super) fn touch(world: &World, wish: &Wish, plan: &mut Plan) {
         name: wish.spec.target.name.clone(),
         change,
     }));
+}
+
+/// Whose fault it is that the listeners of a Gateway are written again; nobody's where the user
+/// wishes something new, or where a conflict came or went.
+fn cause(
+    world: &World,
+    live: &KubernetesGateway,
+    wished: &[Value],
+    fitting: &[Value],
+) -> Option<Cause> {
+    let recorded = live.recorded();
+    if recorded == fitting {
+        let by_others = live.generation() > live.written_generation();
+        return by_others.then_some(Cause::Others);
+    }
+    let status = world.gateway.status.as_ref();
+    let generation = world.gateway.metadata.generation;
+    let is_served = status.is_some_and(|status| status.observed_generation == generation);
+    let otherwise = recorded.iter().any(|listener| !wished.contains(listener));
+    (is_served && otherwise).then_some(Cause::Policy)
 }
 
 /// Those of the wished listeners that the Gateway can take beside those of others. The API server

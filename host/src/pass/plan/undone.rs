@@ -1,9 +1,12 @@
-//! What to do when somebody undoes what we write, again and again: put it right, but less and less
-//! often, and say who it is.
+//! What to do when what we write has to be written again and again, because somebody undoes it or
+//! because the component changes its mind: do it, but less and less often, and say whose fault it is.
 
 use jiff::{SignedDuration, Timestamp};
 use kube::api::ObjectMeta;
+use kube::{Resource, ResourceExt};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::Plan;
 use crate::managed_fields::last_editor;
@@ -28,14 +31,23 @@ pub(super) struct Undone {
     times: u32,
     /// When, the last time.
     at: Timestamp,
-    /// For which generation of the OpenFunction Gateway: another wish begins anew.
-    wish: i64,
+    /// For which wish: another one begins anew.
+    wish: String,
+}
+
+/// Why something is written again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Somebody has changed what is ours.
+    Others,
+    /// The component decides otherwise than before, though the user wishes the same.
+    Policy,
 }
 
 impl Undone {
     /// It as the value of [`names::UNDONE_ANNOTATION`].
     pub(super) fn to_text(&self) -> String {
-        serde_json::json!(self).to_string()
+        json!(self).to_string()
     }
 
     fn recorded(seen: &ObjectMeta) -> Option<Self> {
@@ -53,16 +65,37 @@ impl Undone {
     }
 }
 
-/// What to record while putting an object right that somebody has changed. None: it is not time to
-/// do so, which the plan then says, with the name of whoever it was.
+/// What the user wishes and who decides: what a component may decide otherwise for.
+pub(super) fn wish_of(world: &World, policy: &str) -> String {
+    let gateway = &world.gateway;
+    let settings = gateway
+        .annotations()
+        .iter()
+        .filter(|(key, _)| key.starts_with(names::SETTING_PREFIX));
+    let mut hasher = Sha256::new_with_prefix(policy);
+    for (key, value) in settings {
+        hasher.update(json!([key, value]).to_string());
+    }
+    let hash: String = hasher
+        .finalize()
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{}-{hash}", gateway.meta().generation.unwrap_or_default())
+}
+
+/// What to record while writing again what is ours in an object. None: it is not time to do so, which
+/// the plan then says, and whose fault it is.
 pub(super) fn put_right(
     world: &World,
+    wish: &str,
+    cause: Cause,
     what: &str,
     seen: &ObjectMeta,
     plan: &mut Plan,
 ) -> Option<Undone> {
     let now = world.now;
-    let wish = world.gateway.metadata.generation.unwrap_or_default();
     let before = Undone::recorded(seen)
         .filter(|before| before.wish == wish)
         // A time to come is one of another clock.
@@ -71,16 +104,27 @@ pub(super) fn put_right(
         let left = before.wait() - now.duration_since(before.at);
         if left.is_positive() {
             let next = before.at.saturating_add(before.wait()).unwrap_or(now);
-            plan.problems.push(Problem::general(
-                reason::UNDONE,
-                format!(
-                    "{} has changed what is ours in {what} {} times since it was written; it is \
-                     put right again at {next}. Let one of both have it: take it out of what \
-                     {0} writes, or out of this object",
-                    last_editor(seen),
-                    before.times + 1,
+            let times = before.times + 1;
+            plan.problems.push(match cause {
+                Cause::Others => Problem::general(
+                    reason::UNDONE,
+                    format!(
+                        "{} has changed what is ours in {what} {times} times since it was written; \
+                         it is put right again at {next}. Let one of both have it: take it out of \
+                         what {0} writes, or out of this object",
+                        last_editor(seen),
+                    ),
                 ),
-            ));
+                Cause::Policy => Problem::general(
+                    reason::POLICY_UNSTABLE,
+                    format!(
+                        "the policy has changed its mind on {what} {times} times, for the same \
+                         wish; what it decides is written again at {next}. Use another version of \
+                         it, or another policy (annotation {})",
+                        names::POLICY_ANNOTATION
+                    ),
+                ),
+            });
             plan.look_again(left);
             return None;
         }
@@ -88,6 +132,6 @@ pub(super) fn put_right(
     Some(Undone {
         times: before.map_or(0, |before| before.times).saturating_add(1),
         at: Timestamp::from_second(now.as_second()).unwrap_or(now),
-        wish,
+        wish: wish.to_owned(),
     })
 }

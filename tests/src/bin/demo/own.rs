@@ -124,7 +124,7 @@ async fn switch(cluster: &Cluster, function: &Function) -> Result<()> {
     function.attach(cluster, &both).await?;
     let load = Load::start(&function.internal_url(), &function.name.to_string());
     let started = Instant::now();
-    let patch = json!({"spec": {"gatewayRef": traefik.gateway()}});
+    let patch = json!({"spec": {"gatewayRef": traefik.reference()}});
     cluster.edit(Kind::Ofn, OFN.0, OFN.1, patch).await?;
     let since = || format!("{:>5.1} s", started.elapsed().as_secs_f64());
     is_ready(cluster).await?;

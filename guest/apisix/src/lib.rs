@@ -1,0 +1,167 @@
+//! Apache APISIX, with version 1 or 2 of its ingress controller.
+//!
+//! One APISIX serves all Gateways. Version 2 accepts no Gateway without a GatewayProxy, which says
+//! where APISIX's admin API is. Version 1 looks at a Gateway once, when that is created, and says
+//! nothing of listeners.
+
+mod old_status;
+#[cfg(test)]
+mod tests;
+
+use ofn_contract::{
+    GatewayTemplate, KubernetesGateway, Listener, Observation, Refusal, ServiceQuery, Violation,
+};
+use ofn_policy::entry::by_labels;
+use ofn_policy::listeners::{Hostnames, Rules, field, refusal};
+use ofn_policy::settings::{Name, Setting};
+use ofn_policy::{About, Policy};
+use serde_json::json;
+
+const RULES: Rules = Rules {
+    vendor: "APISIX",
+    protocols: &[&["HTTP", "HTTPS", "TLS", "TCP", "UDP"]],
+    hostnames: Hostnames::Any,
+};
+
+const VERSION_1: &str = "apisix.apache.org/gateway-controller";
+const VERSION_2: &str = "apisix.apache.org/apisix-ingress-controller";
+
+const GATEWAY_PROXY: Setting<Option<Name>> = Setting {
+    name: "gateway-proxy",
+    default: || None,
+    help: "The GatewayProxy, in the Gateway's namespace, for a Gateway that gatewayDef creates.",
+};
+
+/// The policy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Apisix;
+
+impl Policy for Apisix {
+    fn about(&self) -> About {
+        About {
+            name: "apisix",
+            version: env!("CARGO_PKG_VERSION"),
+            controller_names: &[VERSION_2, VERSION_1],
+            settings: &[&GATEWAY_PROXY],
+        }
+    }
+
+    fn data_plane(&self, _seen: &Observation) -> Vec<ServiceQuery> {
+        let label = ("app.kubernetes.io/service", "apisix-gateway");
+        by_labels(None, &[label]).into_iter().collect()
+    }
+
+    fn map_listener(
+        &self,
+        seen: &Observation,
+        listener: &Listener,
+        beside: &[Listener],
+    ) -> Result<Listener, Refusal> {
+        let placed = RULES.place(listener, beside)?;
+        if is_version_1(seen) {
+            check_kinds(&placed)?;
+        } else {
+            check_tls_mode(&placed, beside)?;
+        }
+        Ok(placed)
+    }
+
+    fn template(&self, seen: &Observation) -> Result<GatewayTemplate, Violation> {
+        let proxy = GATEWAY_PROXY.get(seen);
+        let to_create = seen.kubernetes_gateway.is_none() && seen.spec.target.class_name.is_some();
+        if proxy.is_none() && to_create && !is_version_1(seen) {
+            return Err(GATEWAY_PROXY.missing(
+                "must be set: APISIX accepts no Gateway without a GatewayProxy, and spec.gatewayDef \
+                 is to create one",
+            ));
+        }
+        Ok(GatewayTemplate {
+            labels: Vec::new(),
+            annotations: Vec::new(),
+            infrastructure: proxy.map(|proxy| {
+                let parameters = json!({
+                    "group": "apisix.apache.org",
+                    "kind": "GatewayProxy",
+                    "name": proxy.as_str(),
+                });
+                json!({"parametersRef": parameters}).to_string()
+            }),
+        })
+    }
+
+    fn read_status(&self, seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
+        if is_version_1(seen) {
+            return old_status::read(seen, gateway);
+        }
+        let mut gateway = gateway.clone();
+        for condition in &mut gateway.conditions {
+            if condition.message == "gateway proxy not found" {
+                condition.message.push_str(&format!(
+                    ": write a GatewayProxy of its namespace into \
+                     spec.infrastructure.parametersRef of Gateway {}",
+                    gateway.name
+                ));
+            }
+        }
+        gateway
+    }
+}
+
+fn is_version_1(seen: &Observation) -> bool {
+    let class = seen.gateway_class.as_ref();
+    class.is_some_and(|class| class.controller_name == VERSION_1)
+}
+
+/// Version 1 takes one kind of route for each protocol, named or not.
+fn check_kinds(listener: &Listener) -> Result<(), Refusal> {
+    let only = match listener.protocol.as_str() {
+        "HTTP" | "HTTPS" => "HTTPRoute",
+        "TLS" => "TLSRoute",
+        "TCP" => "TCPRoute",
+        _ => "UDPRoute",
+    };
+    let allowed = field(listener, "allowedRoutes").unwrap_or_default();
+    let kinds = allowed["kinds"].as_array().map(Vec::as_slice);
+    match kinds {
+        None | Some([]) => Ok(()),
+        Some([kind]) if kind["kind"] == only => Ok(()),
+        Some(_) => Err(refusal(
+            listener,
+            "InvalidRouteKinds",
+            format!(
+                "version 1 of APISIX's ingress controller takes only {only} for protocol {}: remove \
+                 allowedRoutes.kinds from the listener, or write just that",
+                listener.protocol
+            ),
+        )),
+    }
+}
+
+/// A port of APISIX either ends TLS or passes it on.
+fn check_tls_mode(listener: &Listener, beside: &[Listener]) -> Result<(), Refusal> {
+    let mode = |listener: &Listener| {
+        let tls = field(listener, "tls").unwrap_or_default();
+        tls["mode"].as_str().unwrap_or("Terminate").to_owned()
+    };
+    let clash = beside.iter().find(|other| {
+        other.port == listener.port
+            && [listener, other].iter().all(|one| one.protocol == "TLS")
+            && mode(listener) != mode(other)
+    });
+    match clash {
+        None => Ok(()),
+        Some(other) => Err(refusal(
+            listener,
+            "ProtocolConflict",
+            format!(
+                "APISIX either ends TLS on a port or passes it on, and listener {} has tls.mode {} \
+                 on port {}: write that mode, or another port",
+                other.name,
+                mode(other),
+                listener.port
+            ),
+        )),
+    }
+}
+
+ofn_component::export!(Apisix);

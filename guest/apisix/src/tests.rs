@@ -1,0 +1,240 @@
+//! Apache APISIX with version 2 and with version 1 of its ingress controller.
+
+use ofn_scene::objects::{class, gateway, service};
+use ofn_scene::{Answer, Scene};
+use serde_json::{Value, json};
+
+use crate::{Apisix, VERSION_1, VERSION_2};
+
+fn scene(controller: &str, rest: &str) -> Scene {
+    Scene::with_ref("apps/web")
+        .objects(&class("apisix", controller))
+        .objects(&gateway("apps/web", "apisix", rest))
+}
+
+fn created(controller: &str) -> Scene {
+    Scene::with_def("apps/web", "apisix").objects(&class("apisix", controller))
+}
+
+fn asked(scene: Scene) -> Answer {
+    scene.ask(&Apisix)
+}
+
+/// What the chart makes: the data plane, and the admin API beside it.
+fn chart() -> String {
+    let gateway = [
+        ("app.kubernetes.io/name", "apisix"),
+        ("app.kubernetes.io/service", "apisix-gateway"),
+    ];
+    let admin = [
+        ("app.kubernetes.io/name", "apisix"),
+        ("app.kubernetes.io/service", "apisix-admin"),
+    ];
+    let gateway = service("apisix/apisix-gateway", &gateway, &[80]);
+    let admin = service("apisix/apisix-admin", &admin, &[9180]);
+    format!("{gateway}\n---\n{admin}")
+}
+
+#[test]
+fn the_one_data_plane_is_found_in_any_namespace() {
+    for controller in [VERSION_1, VERSION_2] {
+        let answer = asked(scene(controller, "{}").objects(&chart()));
+        assert_eq!(answer.entry(), "apisix/apisix-gateway");
+        assert!(answer.queries().len() <= 8);
+    }
+}
+
+#[test]
+fn without_a_service_the_address_of_the_gateway_proxy_is_the_entry() {
+    let status = "status: {addresses: [{type: Hostname, value: lb.example.com}]}";
+    assert_eq!(asked(scene(VERSION_2, status)).entry(), "lb.example.com");
+}
+
+#[test]
+fn a_new_gateway_refers_to_the_gateway_proxy_of_the_setting() {
+    let answer = asked(created(VERSION_2).setting("gateway-proxy", "apisix-config"));
+    let infrastructure = answer.template().infrastructure.as_deref();
+    let infrastructure: Value = serde_json::from_str(infrastructure.unwrap_or("null")).unwrap();
+    assert_eq!(
+        infrastructure,
+        json!({
+            "parametersRef": {
+                "group": "apisix.apache.org",
+                "kind": "GatewayProxy",
+                "name": "apisix-config",
+            },
+        })
+    );
+}
+
+#[test]
+fn a_new_gateway_without_a_gateway_proxy_is_a_violation() {
+    assert_eq!(
+        asked(created(VERSION_2)).violations(),
+        [
+            "metadata.annotations[policy.networking.openfunction.io/gateway-proxy]: must be set: \
+             APISIX accepts no Gateway without a GatewayProxy, and spec.gatewayDef is to create one: \
+             write the name of an object"
+        ]
+    );
+}
+
+#[test]
+fn a_gateway_proxy_that_is_no_name_is_a_violation() {
+    assert_eq!(
+        asked(created(VERSION_2).setting("gateway-proxy", "a/b")).violations(),
+        [
+            "metadata.annotations[policy.networking.openfunction.io/gateway-proxy]: \"a/b\" is not \
+             one: write the name of an object"
+        ]
+    );
+}
+
+#[test]
+fn who_has_a_gateway_or_version_1_needs_no_gateway_proxy() {
+    for scene in [scene(VERSION_2, "{}"), created(VERSION_1)] {
+        let answer = asked(scene);
+        assert_eq!(answer.violations(), [""; 0]);
+        assert_eq!(answer.template().infrastructure, None);
+    }
+}
+
+#[test]
+fn a_gateway_without_a_gateway_proxy_says_what_to_do() {
+    let status = "
+status:
+  conditions:
+  - {type: Accepted, status: 'False', reason: Pending, message: gateway proxy not found, observedGeneration: 1}
+  - {type: Programmed, status: 'True', reason: Programmed, message: Programmed, observedGeneration: 1}
+";
+    assert_eq!(
+        asked(scene(VERSION_2, status)).condition("Scheduled"),
+        "False Pending: gateway proxy not found: write a GatewayProxy of its namespace into \
+         spec.infrastructure.parametersRef of Gateway apps/web"
+    );
+}
+
+#[test]
+fn a_gateway_that_version_2_serves_is_ready() {
+    let status = "
+status:
+  conditions:
+  - {type: Accepted, status: 'True', reason: Accepted, message: the gateway has been accepted by the apisix-ingress-controller, observedGeneration: 1}
+  - {type: Programmed, status: 'True', reason: Programmed, message: Programmed, observedGeneration: 1}
+  listeners:
+  - name: ofn-http-internal
+    attachedRoutes: 1
+    supportedKinds: [{group: gateway.networking.k8s.io, kind: GRPCRoute}, {group: gateway.networking.k8s.io, kind: HTTPRoute}]
+    conditions:
+    - {type: Programmed, status: 'True', reason: Programmed, message: '', observedGeneration: 1}
+    - {type: Accepted, status: 'True', reason: Accepted, message: '', observedGeneration: 1}
+    - {type: Conflicted, status: 'False', reason: NoConflicts, message: '', observedGeneration: 1}
+    - {type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: '', observedGeneration: 1}
+";
+    let answer = asked(scene(VERSION_2, status));
+    assert_eq!(
+        answer.condition("Scheduled"),
+        "True Scheduled: Gateway is scheduled"
+    );
+    assert_eq!(answer.condition("Ready"), "True Valid: Valid Gateway");
+    assert_eq!(
+        answer.listener_ready("ofn-http-internal"),
+        "True Ready: Valid listener"
+    );
+}
+
+#[test]
+fn tls_is_ended_or_passed_on_for_a_whole_port() {
+    let listener = |name: &str, mode: &str| {
+        json!({
+            "name": name,
+            "port": 9443,
+            "protocol": "TLS",
+            "hostname": format!("{name}.ofn.io"),
+            "tls": {"mode": mode, "certificateRefs": [{"name": "certificate"}]},
+        })
+    };
+    let answer = asked(
+        scene(VERSION_2, "{}")
+            .listener_as(listener("ends", "Terminate"))
+            .listener_as(listener("too", "Terminate"))
+            .listener_as(listener("passes", "Passthrough")),
+    );
+    assert_eq!(
+        answer.refusal("passes"),
+        "ProtocolConflict: APISIX either ends TLS on a port or passes it on, and listener ends has \
+         tls.mode Terminate on port 9443: write that mode, or another port"
+    );
+    assert_eq!(answer.refused(), ["passes"]);
+}
+
+/// A listener for HTTP with these kinds of routes.
+fn with_kinds(kinds: &[&str]) -> Value {
+    let kinds: Vec<_> = kinds.iter().map(|kind| json!({"kind": kind})).collect();
+    json!({"name": "web", "port": 80, "protocol": "HTTP", "allowedRoutes": {"kinds": kinds}})
+}
+
+#[test]
+fn version_1_takes_one_kind_of_route_for_a_protocol() {
+    for kinds in [&["HTTPRoute", "GRPCRoute"][..], &["GRPCRoute"]] {
+        let answer = asked(scene(VERSION_1, "{}").listener_as(with_kinds(kinds)));
+        assert_eq!(
+            answer.refusal("web"),
+            "InvalidRouteKinds: version 1 of APISIX's ingress controller takes only HTTPRoute for \
+             protocol HTTP: remove allowedRoutes.kinds from the listener, or write just that"
+        );
+    }
+    for kinds in [&[][..], &["HTTPRoute"]] {
+        let answer = asked(scene(VERSION_1, "{}").listener_as(with_kinds(kinds)));
+        assert_eq!(answer.refused(), [""; 0]);
+    }
+}
+
+/// What version 1 writes, after what the CRD filled in; `written` is the generation of our change.
+fn old(generation: i64, written: i64) -> String {
+    format!(
+        "
+metadata:
+  generation: {written}
+  annotations: {{networking.openfunction.io/injected-listeners: '[]', networking.openfunction.io/injected-generation: '{written}'}}
+status:
+  conditions:
+  - {{type: Accepted, status: Unknown, reason: Pending, message: Waiting for controller}}
+  - {{type: Programmed, status: Unknown, reason: Pending, message: Waiting for controller}}
+  - {{type: Ready, status: 'True', reason: Ready, message: Gateway's status has been successfully updated, observedGeneration: {generation}}}
+"
+    )
+}
+
+#[test]
+fn version_1_says_nothing_of_listeners_and_what_it_says_of_the_gateway_is_true_of_them() {
+    let answer = asked(scene(VERSION_1, &old(1, 1)));
+    assert_eq!(
+        answer.condition("Scheduled"),
+        "True Scheduled: Gateway is scheduled"
+    );
+    assert_eq!(answer.condition("Ready"), "True Valid: Valid Gateway");
+    assert_eq!(
+        answer.listener_ready("ofn-http-internal"),
+        "True Ready: Valid listener"
+    );
+}
+
+#[test]
+fn version_1_does_not_see_a_change_and_the_status_says_what_to_do() {
+    let answer = asked(scene(VERSION_1, &old(1, 2)));
+    assert_eq!(
+        answer.condition("Ready"),
+        "Unknown Pending: version 1 of APISIX's ingress controller does not see that a Gateway \
+         changes: restart it, or have the Gateway created with spec.gatewayDef"
+    );
+}
+
+#[test]
+fn before_version_1_has_looked_nothing_is_known() {
+    let answer = asked(scene(VERSION_1, "{}"));
+    assert_eq!(
+        answer.listener_ready("ofn-http-internal"),
+        "Unknown Pending: Waiting for controller"
+    );
+}

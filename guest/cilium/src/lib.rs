@@ -1,0 +1,52 @@
+//! Cilium's Gateway API.
+
+#[cfg(test)]
+mod tests;
+
+use ofn_contract::{Listener, Observation, Refusal, ServiceQuery};
+use ofn_policy::entry::{by_labels, by_name};
+use ofn_policy::listeners::{Hostnames, Rules};
+use ofn_policy::{About, Policy};
+
+const RULES: Rules = Rules {
+    vendor: "Cilium",
+    protocols: &[&["HTTP", "HTTPS", "TLS"], &["TCP", "UDP"]],
+    hostnames: Hostnames::Disjoint,
+};
+
+/// The policy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cilium;
+
+impl Policy for Cilium {
+    fn about(&self) -> About {
+        About {
+            name: "cilium",
+            version: env!("CARGO_PKG_VERSION"),
+            controller_names: &["io.cilium/gateway-controller"],
+            settings: &[],
+        }
+    }
+
+    fn data_plane(&self, seen: &Observation) -> Vec<ServiceQuery> {
+        let name = &seen.spec.target.name;
+        // Older versions have no other label.
+        let label = ("io.cilium.gateway/owning-gateway", name.name.as_str());
+        let queries = [
+            by_labels(Some(&name.namespace), &[label]),
+            by_name(&name.namespace, &format!("cilium-gateway-{}", name.name)),
+        ];
+        queries.into_iter().flatten().collect()
+    }
+
+    fn map_listener(
+        &self,
+        _seen: &Observation,
+        listener: &Listener,
+        beside: &[Listener],
+    ) -> Result<Listener, Refusal> {
+        RULES.place(listener, beside)
+    }
+}
+
+ofn_component::export!(Cilium);

@@ -1,0 +1,105 @@
+//! Contour, static or from its Gateway provisioner.
+//!
+//! A static Contour serves one Gateway, with the Envoy that stands beside Contour, in whatever
+//! namespace. The provisioner makes an Envoy for each Gateway, beside the Gateway.
+
+#[cfg(test)]
+mod tests;
+
+use ofn_contract::{Listener, Observation, Refusal, ServiceQuery};
+use ofn_policy::entry::{by_labels, by_name};
+use ofn_policy::helm::NAME_LABEL;
+use ofn_policy::listeners::{Hostnames, Rules, refusal};
+use ofn_policy::{About, Policy};
+
+const RULES: Rules = Rules {
+    vendor: "Contour",
+    protocols: &[
+        &["HTTP"],
+        &["HTTPS", "TLS", "projectcontour.io/https"],
+        &["TCP"],
+    ],
+    hostnames: Hostnames::Different,
+};
+
+/// On what the provisioner makes for a Gateway.
+const OWNING_GATEWAY_LABEL: &str = "projectcontour.io/owning-gateway-name";
+
+/// The policy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Contour;
+
+impl Policy for Contour {
+    fn about(&self) -> About {
+        About {
+            name: "contour",
+            version: env!("CARGO_PKG_VERSION"),
+            controller_names: &[
+                "projectcontour.io/gateway-controller",
+                // The chart of OpenFunction configures this one.
+                "projectcontour.io/projectcontour/contour",
+            ],
+            settings: &[],
+        }
+    }
+
+    fn data_plane(&self, seen: &Observation) -> Vec<ServiceQuery> {
+        let gateway = &seen.spec.target.name;
+        let namespace = &gateway.namespace;
+        let queries = [
+            by_labels(Some(namespace), &[(OWNING_GATEWAY_LABEL, &gateway.name)]),
+            by_name(namespace, &format!("envoy-{}", gateway.name)),
+            by_name(namespace, "envoy"),
+            // Of a chart.
+            by_labels(
+                None,
+                &[
+                    (NAME_LABEL, "contour"),
+                    ("app.kubernetes.io/component", "envoy"),
+                ],
+            ),
+            // Of Contour's own manifests.
+            by_name("projectcontour", "envoy"),
+        ];
+        queries.into_iter().flatten().collect()
+    }
+
+    fn map_listener(
+        &self,
+        _seen: &Observation,
+        listener: &Listener,
+        beside: &[Listener],
+    ) -> Result<Listener, Refusal> {
+        let placed = RULES.place(listener, beside)?;
+        let envoy = container_port(placed.port);
+        let clash = beside
+            .iter()
+            .find(|other| other.port != placed.port && container_port(other.port) == envoy);
+        match clash {
+            None => Ok(placed),
+            Some(other) => Err(refusal(
+                listener,
+                "PortUnavailable",
+                format!(
+                    "Contour's Envoy serves port {} on its port {envoy}, and port {} of listener {} \
+                     too: write another port",
+                    listener.port, other.port, other.name
+                ),
+            )),
+        }
+    }
+}
+
+/// Where Envoy listens for a port of a Gateway. Contour adds 8000, begins anew at the end, and
+/// steps over the privileged ports.
+fn container_port(port: u16) -> u16 {
+    match port.checked_add(8000) {
+        Some(port) => port,
+        None => match port.wrapping_add(8001) {
+            low @ 0..=1023 => low + 1023,
+            port => port,
+        },
+    }
+}
+
+ofn_component::export!(Contour);

@@ -1,0 +1,265 @@
+//! Contour as its manifests, a chart, the chart of OpenFunction and its provisioner install it.
+
+use ofn_scene::objects::{class, gateway, service};
+use ofn_scene::{Answer, Scene};
+use serde_json::json;
+
+use crate::{Contour, container_port};
+
+const CONTROLLER: &str = "projectcontour.io/gateway-controller";
+/// Labels of a chart's Envoy.
+const CHART: [(&str, &str); 2] = [
+    ("app.kubernetes.io/name", "contour"),
+    ("app.kubernetes.io/component", "envoy"),
+];
+
+/// A Gateway of Contour's outside Contour's namespace, that has an address.
+fn scene() -> Scene {
+    let addresses = "status: {addresses: [{type: IPAddress, value: 192.0.2.11}]}";
+    Scene::with_ref("apps/web")
+        .objects(&class("contour", CONTROLLER))
+        .objects(&gateway("apps/web", "contour", addresses))
+}
+
+fn asked(scene: Scene) -> Answer {
+    scene.ask(&Contour)
+}
+
+#[test]
+fn the_envoy_beside_a_static_contour_is_found_from_another_namespace() {
+    let answer = asked(scene().objects(&service("projectcontour/envoy", &[], &[80, 443])));
+    assert_eq!(answer.entry(), "projectcontour/envoy");
+    assert!(answer.queries().len() <= 8);
+}
+
+#[test]
+fn the_envoy_of_a_chart_is_found_in_any_namespace() {
+    let answer = asked(scene().objects(&service("ingress/my-contour-envoy", &CHART, &[80])));
+    assert_eq!(answer.entry(), "ingress/my-contour-envoy");
+}
+
+#[test]
+fn of_two_charts_that_may_be_meant_the_address_of_the_gateway_decides() {
+    let answer = asked(
+        scene()
+            .objects(&service("inner/contour-envoy", &CHART, &[80]))
+            .objects(&service("outer/contour-envoy", &CHART, &[80])),
+    );
+    assert_eq!(answer.entry(), "192.0.2.11");
+}
+
+#[test]
+fn an_envoy_beside_the_gateway_goes_before_one_elsewhere() {
+    let answer = asked(
+        scene()
+            .objects(&service("apps/envoy", &[], &[80]))
+            .objects(&service("projectcontour/envoy", &[], &[80])),
+    );
+    assert_eq!(answer.entry(), "apps/envoy");
+}
+
+#[test]
+fn the_contour_that_openfunction_installs_is_found() {
+    let class = class("contour", "projectcontour.io/projectcontour/contour");
+    let answer = asked(
+        Scene::with_ref("projectcontour/contour")
+            .objects(&class)
+            .objects(&gateway("projectcontour/contour", "contour", "{}"))
+            .objects(&service("projectcontour/contour", &[], &[8001]))
+            .objects(&service("projectcontour/contour-envoy", &CHART, &[80, 443])),
+    );
+    assert_eq!(answer.entry(), "projectcontour/contour-envoy");
+}
+
+#[test]
+fn the_envoy_that_the_provisioner_made_for_the_gateway_goes_before_a_static_one() {
+    let labels = [
+        ("projectcontour.io/owning-gateway-name", "web"),
+        ("gateway.networking.k8s.io/gateway-name", "web"),
+    ];
+    let answer = asked(
+        scene()
+            .objects(&service("apps/envoy", &[], &[80]))
+            .objects(&service("apps/envoy-web", &labels, &[80]))
+            .objects(&service("projectcontour/envoy", &[], &[80])),
+    );
+    assert_eq!(answer.entry(), "apps/envoy-web");
+}
+
+#[test]
+fn without_any_envoy_the_address_is_the_entry() {
+    assert_eq!(asked(scene()).entry(), "192.0.2.11");
+}
+
+#[test]
+fn a_protocol_that_contour_does_not_know_is_refused() {
+    let answer = asked(scene().listener("dns", 53, "UDP"));
+    assert_eq!(
+        answer.refusal("dns"),
+        "UnsupportedProtocol: Contour does not serve protocol UDP: write one of HTTP, HTTPS, TLS, \
+         projectcontour.io/https, TCP"
+    );
+}
+
+#[test]
+fn contours_own_protocol_needs_no_certificate() {
+    let answer = asked(scene().listener("own", 443, "projectcontour.io/https"));
+    assert_eq!(answer.port("own"), Some(443));
+}
+
+#[test]
+fn a_second_kind_of_protocol_on_a_port_is_refused() {
+    let answer = asked(
+        scene()
+            .listener("web", 8080, "HTTP")
+            .listener("raw", 8080, "TCP"),
+    );
+    assert_eq!(
+        answer.refusal("raw"),
+        "ProtocolConflict: Contour cannot serve TCP on port 8080, where listener web has HTTP: \
+         write another port"
+    );
+    assert_eq!(answer.refused(), ["raw"]);
+}
+
+#[test]
+fn a_host_name_that_a_port_serves_with_another_protocol_is_refused() {
+    let answer = asked(
+        scene()
+            .listener("web", 443, "HTTPS")
+            .listener("sni", 443, "TLS"),
+    );
+    assert_eq!(
+        answer.refusal("sni"),
+        "HostnameConflict: Contour tells the listeners of a port apart by their host names, and on \
+         port 443 listener web has *.ofn.io already: write another host name or another port"
+    );
+}
+
+#[test]
+fn a_port_that_envoy_serves_on_the_same_port_as_another_is_refused() {
+    let answer = asked(
+        scene()
+            .listener("low", 57536, "HTTP")
+            .listener("high", 58559, "HTTP"),
+    );
+    assert_eq!(
+        answer.refusal("high"),
+        "PortUnavailable: Contour's Envoy serves port 58559 on its port 1024, and port 57536 of \
+         listener low too: write another port"
+    );
+}
+
+#[test]
+fn envoys_ports_are_those_that_contour_computes() {
+    for (port, expected) in [
+        (1, 8001),
+        (80, 8080),
+        (443, 8443),
+        (57535, 65535),
+        (57536, 1024),
+        (58558, 2046),
+        (58559, 1024),
+        (65480, 7945),
+        (65535, 8000),
+    ] {
+        assert_eq!(container_port(port), expected, "{port}");
+    }
+}
+
+/// A Gateway with a listener on port 443, with our record of what we put there.
+fn with_listener(injected: &str) -> Scene {
+    let rest = json!({
+        "metadata": {"annotations": {"networking.openfunction.io/injected-listeners": injected}},
+        "spec": {"listeners": [{"name": "before", "port": 443, "protocol": "HTTPS"}]},
+    });
+    Scene::with_ref("apps/web")
+        .objects(&gateway("apps/web", "contour", &rest.to_string()))
+        .listener("mine", 443, "HTTP")
+}
+
+#[test]
+fn a_listener_of_somebody_else_is_not_put_into_conflict() {
+    assert_eq!(
+        asked(with_listener("[]")).refusal("mine"),
+        "ProtocolConflict: Contour cannot serve HTTP on port 443, where listener before has HTTPS: \
+         write another port"
+    );
+}
+
+#[test]
+fn a_listener_that_is_ours_and_will_go_is_in_nobodys_way() {
+    let answer = asked(with_listener(r#"[{"name": "before", "port": 443}]"#));
+    assert_eq!(answer.port("mine"), Some(443));
+}
+
+#[test]
+fn a_record_that_nobody_can_read_makes_every_listener_somebody_elses() {
+    assert_eq!(asked(with_listener("no JSON")).refused(), ["mine"]);
+}
+
+fn recorded(file: &str) -> Answer {
+    asked(
+        Scene::with_ref("projectcontour/contour")
+            .objects(file)
+            .listener("ofn-http-external", 80, "HTTP"),
+    )
+}
+
+#[test]
+fn a_gateway_that_contour_serves_is_ready() {
+    // The class of a fixed Gateway is never accepted, nor does it have to be there.
+    let answer = recorded(include_str!(
+        "../../../tests/recorded/contour-1.33.6-good.yaml"
+    ));
+    assert_eq!(
+        answer.condition("Scheduled"),
+        "True Scheduled: Gateway is scheduled"
+    );
+    assert_eq!(answer.condition("Ready"), "True Valid: Valid Gateway");
+}
+
+#[test]
+fn a_bad_listener_of_somebody_else_does_not_matter() {
+    let answer = recorded(include_str!(
+        "../../../tests/recorded/contour-1.33.6-bad-listeners.yaml"
+    ));
+    assert_eq!(answer.condition("Ready"), "True Valid: Valid Gateway");
+    assert_eq!(
+        answer.listener_ready("ofn-http-external"),
+        "True Ready: Valid listener"
+    );
+}
+
+/// What Contour before 1.24 wrote, as the documentation of OpenFunction shows it, into a Gateway
+/// whose CRD had filled in today's conditions.
+#[test]
+fn the_conditions_of_an_old_contour_count_where_the_crd_filled_in_others() {
+    let status = "
+status:
+  conditions:
+  - {type: Accepted, status: Unknown, reason: Pending, message: Waiting for controller}
+  - {type: Programmed, status: Unknown, reason: Pending, message: Waiting for controller}
+  - {type: Scheduled, status: 'True', reason: Scheduled, message: Gateway is scheduled}
+  - {type: Ready, status: 'True', reason: Valid, message: Valid Gateway}
+  listeners:
+  - name: ofn-http-internal
+    attachedRoutes: 0
+    supportedKinds: [{group: gateway.networking.k8s.io, kind: HTTPRoute}]
+    conditions: [{type: Ready, status: 'True', reason: Ready, message: Valid listener}]
+";
+    let answer = asked(Scene::with_ref("projectcontour/contour").objects(&gateway(
+        "projectcontour/contour",
+        "contour",
+        status,
+    )));
+    assert_eq!(
+        answer.condition("Scheduled"),
+        "True Scheduled: Gateway is scheduled"
+    );
+    assert_eq!(answer.condition("Ready"), "True Valid: Valid Gateway");
+    assert_eq!(
+        answer.listener_ready("ofn-http-internal"),
+        "True Ready: Valid listener"
+    );
+}

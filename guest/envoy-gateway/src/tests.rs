@@ -1,0 +1,157 @@
+//! Envoy Gateway in each of its deployment modes.
+
+use ofn_scene::objects::{class, gateway, service};
+use ofn_scene::{Answer, Scene};
+
+use crate::EnvoyGateway;
+
+const SYSTEM: &str = "envoy-gateway-system";
+/// On the Service of Gateway apps/web, beside the labels of all of Envoy Gateway's.
+const OWNED: [(&str, &str); 5] = [
+    ("app.kubernetes.io/name", "envoy"),
+    ("app.kubernetes.io/component", "proxy"),
+    ("app.kubernetes.io/managed-by", "envoy-gateway"),
+    ("gateway.envoyproxy.io/owning-gateway-name", "web"),
+    ("gateway.envoyproxy.io/owning-gateway-namespace", "apps"),
+];
+
+fn scene() -> Scene {
+    let controller = "gateway.envoyproxy.io/gatewayclass-controller";
+    let status = "status: {addresses: [{type: IPAddress, value: 192.0.2.13}]}";
+    Scene::with_ref("apps/web")
+        .objects(&class("eg", controller))
+        .objects(&gateway("apps/web", "eg", status))
+}
+
+fn asked(scene: Scene) -> Answer {
+    scene.ask(&EnvoyGateway)
+}
+
+#[test]
+fn the_service_with_a_hashed_name_is_found_in_envoy_gateways_namespace() {
+    let name = format!("{SYSTEM}/envoy-apps-web-64656661");
+    let answer = asked(scene().objects(&service(&name, &OWNED, &[80])));
+    assert_eq!(answer.entry(), name);
+    assert!(answer.queries().len() <= 8);
+}
+
+#[test]
+fn a_service_with_a_chosen_name_is_found() {
+    let answer = asked(scene().objects(&service("somewhere/mine", &OWNED, &[80])));
+    assert_eq!(answer.entry(), "somewhere/mine");
+}
+
+#[test]
+fn in_gateway_namespace_mode_the_service_beside_the_gateway_is_found() {
+    let mut labels = OWNED.to_vec();
+    labels.push(("gateway.networking.k8s.io/gateway-name", "web"));
+    let answer = asked(scene().objects(&service("apps/web", &labels, &[80])));
+    assert_eq!(answer.entry(), "apps/web");
+}
+
+#[test]
+fn merged_gateways_share_the_service_of_their_class() {
+    let labels = [("gateway.envoyproxy.io/owning-gatewayclass", "eg")];
+    let other = [("gateway.envoyproxy.io/owning-gatewayclass", "other")];
+    let merged = format!("{SYSTEM}/envoy-eg-0c2f95a1");
+    let answer = asked(
+        scene()
+            .objects(&service(&merged, &labels, &[80]))
+            .objects(&service(&format!("{SYSTEM}/envoy-other-1"), &other, &[80])),
+    );
+    assert_eq!(answer.entry(), merged);
+}
+
+#[test]
+fn the_service_of_a_gateway_of_that_name_elsewhere_is_not_taken() {
+    let mut labels = OWNED;
+    labels[4].1 = "elsewhere";
+    let answer = asked(scene().objects(&service(&format!("{SYSTEM}/other"), &labels, &[80])));
+    assert_eq!(answer.entry(), "192.0.2.13");
+}
+
+#[test]
+fn a_gateway_whose_name_is_too_long_for_a_label_is_reached_by_its_address() {
+    let name = format!("apps/{}", "w".repeat(64));
+    let status = "status: {addresses: [{type: Hostname, value: lb.example.com}]}";
+    let scene = Scene::with_ref(&name).objects(&gateway(&name, "eg", status));
+    assert_eq!(asked(scene).entry(), "lb.example.com");
+}
+
+#[test]
+fn an_unknown_protocol_is_refused() {
+    let answer = asked(scene().listener("own", 80, "example.com/own"));
+    assert_eq!(
+        answer.refusal("own"),
+        "UnsupportedProtocol: Envoy Gateway does not serve protocol example.com/own: write one of \
+         HTTP, UDP, HTTPS, TLS, TCP"
+    );
+}
+
+#[test]
+fn a_second_protocol_on_a_port_is_refused_and_udp_is_not() {
+    let answer = asked(
+        scene()
+            .listener("web", 8443, "HTTP")
+            .listener("tls", 8443, "HTTPS")
+            .listener("quic", 8443, "UDP"),
+    );
+    assert_eq!(
+        answer.refusal("tls"),
+        "ProtocolConflict: Envoy Gateway cannot serve HTTPS on port 8443, where listener web has \
+         HTTP: write another port"
+    );
+    assert_eq!(answer.refused(), ["tls"]);
+}
+
+#[test]
+fn a_host_name_that_would_put_another_listener_into_conflict_is_refused() {
+    let answer = asked(
+        scene()
+            .listener("web", 443, "HTTPS")
+            .listener("sni", 443, "TLS"),
+    );
+    assert_eq!(
+        answer.refusal("sni"),
+        "HostnameConflict: Envoy Gateway tells the listeners of a port apart by their host names, \
+         and on port 443 listener web has *.ofn.io already: write another host name or another port"
+    );
+}
+
+fn recorded(file: &str) -> Answer {
+    let scene = Scene::with_ref("envoy-gateway-system/eg").objects(file);
+    asked(scene.listener("ofn-http-external", 8088, "HTTP"))
+}
+
+#[test]
+fn a_gateway_that_envoy_gateway_serves_is_ready() {
+    let file = include_str!("../../../tests/recorded/envoy-gateway-1.9.1-good.yaml");
+    let answer = recorded(file);
+    assert_eq!(
+        answer.condition("Scheduled"),
+        "True Scheduled: Gateway is scheduled"
+    );
+    assert_eq!(answer.condition("Ready"), "True Valid: Valid Gateway");
+    assert_eq!(
+        answer.listener_ready("ofn-http-external"),
+        "True Ready: Valid listener"
+    );
+}
+
+#[test]
+fn a_gateway_without_an_address_is_scheduled_and_not_ready() {
+    let file =
+        include_str!("../../../tests/recorded/envoy-gateway-1.9.1-address-not-assigned.yaml");
+    let answer = recorded(file);
+    assert_eq!(
+        answer.condition("Scheduled"),
+        "True Scheduled: Gateway is scheduled"
+    );
+    assert!(
+        answer
+            .condition("Ready")
+            .starts_with("False AddressNotAssigned: "),
+        "{}",
+        answer.condition("Ready")
+    );
+}

@@ -1,0 +1,114 @@
+//! Istio's ingress gateways.
+//!
+//! Istio makes a Service for each Gateway, or, where `spec.addresses` has a host name, uses the
+//! Service of that name (a manual deployment). Its other classes are for the mesh.
+
+#[cfg(test)]
+mod tests;
+
+use ofn_contract::{KubernetesGateway, Listener, Observation, Refusal, ServiceQuery};
+use ofn_policy::entry::by_name;
+use ofn_policy::listeners::{Hostnames, Rules, is_taken, refusal};
+use ofn_policy::{About, Policy};
+use serde_json::Value;
+
+const RULES: Rules = Rules {
+    vendor: "Istio",
+    protocols: &[&["HTTP", "HTTPS", "TLS", "TCP"]],
+    hostnames: Hostnames::Any,
+};
+
+const INGRESS: &str = "istio.io/gateway-controller";
+/// Those of the classes that serve no requests from outside the mesh.
+const WAYPOINT: &str = "istio.io/mesh-controller";
+const EAST_WEST: &str = "istio.io/eastwest-controller";
+const REMOTE: &str = "istio.io/unmanaged-gateway";
+
+const NAME_OVERRIDE_ANNOTATION: &str = "gateway.istio.io/name-override";
+
+/// The policy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Istio;
+
+impl Policy for Istio {
+    fn about(&self) -> About {
+        About {
+            name: "istio",
+            version: env!("CARGO_PKG_VERSION"),
+            controller_names: &[INGRESS, WAYPOINT, EAST_WEST, REMOTE],
+            settings: &[],
+        }
+    }
+
+    fn data_plane(&self, seen: &Observation) -> Vec<ServiceQuery> {
+        let Some(gateway) = &seen.kubernetes_gateway else {
+            return Vec::new();
+        };
+        let manual: Vec<ServiceQuery> = manual_services(gateway).collect();
+        if !manual.is_empty() {
+            return manual;
+        }
+        let name = &gateway.name;
+        let renamed = gateway
+            .annotations
+            .iter()
+            .find(|annotation| annotation.key == NAME_OVERRIDE_ANNOTATION)
+            .map(|annotation| annotation.value.clone());
+        let of_its_class = format!("{}-{}", name.name, gateway.class_name);
+        // Up to 1.16 it had the Gateway's own name.
+        [renamed, Some(of_its_class), Some(name.name.clone())]
+            .into_iter()
+            .flatten()
+            .filter_map(|service| by_name(&name.namespace, &service))
+            .collect()
+    }
+
+    fn map_listener(
+        &self,
+        seen: &Observation,
+        listener: &Listener,
+        beside: &[Listener],
+    ) -> Result<Listener, Refusal> {
+        if let Some(class) = &seen.gateway_class
+            && matches!(
+                class.controller_name.as_str(),
+                WAYPOINT | EAST_WEST | REMOTE
+            )
+        {
+            return Err(refusal(
+                listener,
+                "UnsupportedProtocol",
+                format!(
+                    "GatewayClass {} of Istio is for the mesh, and takes no requests from outside: \
+                     write a Gateway of class istio",
+                    class.name
+                ),
+            ));
+        }
+        is_taken("Istio", 15021, "its health checks", listener)?;
+        RULES.place(listener, beside)
+    }
+}
+
+/// The Services that a user made and named in `spec.addresses`: by name, or with their DNS names.
+fn manual_services(gateway: &KubernetesGateway) -> impl Iterator<Item = ServiceQuery> {
+    let spec: Value = serde_json::from_str(&gateway.spec_rest).unwrap_or_default();
+    let addresses = spec["addresses"].as_array().cloned().unwrap_or_default();
+    addresses
+        .into_iter()
+        .filter(|address| address["type"] == "Hostname")
+        .filter_map(|address| {
+            let name = address["value"].as_str()?;
+            match name.split('.').collect::<Vec<_>>()[..] {
+                [name] => by_name(&gateway.name.namespace, name),
+                [name, namespace, "svc", ..] => by_name(namespace, name),
+                _ => None,
+            }
+        })
+        .take(MOST_MANUAL_SERVICES)
+}
+
+/// There is room for as many beside the standard queries.
+const MOST_MANUAL_SERVICES: usize = 3;
+
+ofn_component::export!(Istio);

@@ -1,0 +1,283 @@
+//! Istio from 1.13 on, managed and manual.
+
+use ofn_scene::objects::{class, gateway, service};
+use ofn_scene::{Answer, Scene};
+use serde_json::json;
+
+use crate::Istio;
+
+fn scene(rest: &str) -> Scene {
+    Scene::with_ref("infra/web")
+        .objects(&class("istio", "istio.io/gateway-controller"))
+        .objects(&gateway("infra/web", "istio", rest))
+}
+
+fn asked(scene: Scene) -> Answer {
+    scene.ask(&Istio)
+}
+
+/// What Istio writes on the Service of a managed Gateway.
+const LABELS: [(&str, &str); 3] = [
+    ("gateway.networking.k8s.io/gateway-name", "web"),
+    ("gateway.networking.k8s.io/gateway-class-name", "istio"),
+    ("gateway.istio.io/managed", "istio.io-gateway-controller"),
+];
+
+#[test]
+fn the_service_of_a_managed_gateway_is_the_entry() {
+    let status = "status: {addresses: [{type: IPAddress, value: 192.0.2.20}]}";
+    let answer = asked(scene(status).objects(&service("infra/web-istio", &LABELS, &[15021, 80])));
+    assert_eq!(answer.entry(), "infra/web-istio");
+    assert!(answer.queries().len() <= 8);
+}
+
+#[test]
+fn the_name_may_be_overridden() {
+    let annotation = "metadata: {annotations: {gateway.istio.io/name-override: ingress}}";
+    let answer = asked(
+        scene(annotation)
+            .objects(&service("infra/ingress", &[], &[80]))
+            .objects(&service("infra/web-istio", &[], &[80])),
+    );
+    assert_eq!(answer.entry(), "infra/ingress");
+}
+
+#[test]
+fn before_1_17_the_service_has_the_name_of_the_gateway() {
+    let answer = asked(scene("{}").objects(&service("infra/web", &[], &[15021, 80])));
+    assert_eq!(answer.entry(), "infra/web");
+}
+
+#[test]
+fn the_service_of_a_manual_gateway_is_the_one_that_it_names() {
+    for (address, entry) in [
+        ("ingress", "infra/ingress"),
+        (
+            "istio-ingressgateway.istio-system.svc.cluster.local",
+            "istio-system/istio-ingressgateway",
+        ),
+        (
+            "istio-ingressgateway.istio-system.svc",
+            "istio-system/istio-ingressgateway",
+        ),
+    ] {
+        let spec = format!("spec: {{addresses: [{{type: Hostname, value: {address}}}]}}");
+        let answer = asked(
+            scene(&spec)
+                .objects(&service("infra/ingress", &[], &[80]))
+                .objects(&service("infra/web-istio", &LABELS, &[80]))
+                .objects(&service("istio-system/istio-ingressgateway", &[], &[80])),
+        );
+        assert_eq!(answer.entry(), entry, "{address}");
+    }
+}
+
+#[test]
+fn an_ip_address_in_the_spec_makes_no_manual_gateway() {
+    for address in ["{value: 192.0.2.9}", "{type: IPAddress, value: 192.0.2.9}"] {
+        let spec = format!("spec: {{addresses: [{address}]}}");
+        let answer = asked(scene(&spec).objects(&service("infra/web-istio", &LABELS, &[80])));
+        assert_eq!(answer.entry(), "infra/web-istio", "{address}");
+    }
+}
+
+#[test]
+fn many_addresses_are_no_reason_for_too_many_queries() {
+    let address = |index| json!({"type": "Hostname", "value": format!("ingress-{index}")});
+    let addresses: Vec<_> = (0..16).map(address).collect();
+    let spec = json!({"spec": {"addresses": addresses}}).to_string();
+    assert!(asked(scene(&spec)).queries().len() <= 8);
+}
+
+#[test]
+fn an_address_inside_the_cluster_is_the_entry_as_long_as_no_service_is_seen() {
+    let address = "istio-ingressgateway.istio-system.svc.cluster.local";
+    let status = format!("status: {{addresses: [{{type: Hostname, value: {address}}}]}}");
+    assert_eq!(asked(scene(&status)).entry(), address);
+}
+
+#[test]
+fn up_to_1_16_an_address_has_a_port_for_each_listener() {
+    let status = "
+status:
+  addresses:
+  - {type: Hostname, value: 'istio-ingressgateway.istio-system.svc.cluster.local:80'}
+  - {type: Hostname, value: 'istio-ingressgateway.istio-system.svc.cluster.local:443'}
+";
+    assert_eq!(
+        asked(scene(status)).entry(),
+        "istio-ingressgateway.istio-system.svc.cluster.local"
+    );
+}
+
+#[test]
+fn up_to_1_16_a_host_name_from_outside_calls_itself_an_ip_address() {
+    let status = "status: {addresses: [{type: IPAddress, value: 'lb.example.com'}]}";
+    assert_eq!(asked(scene(status)).entry(), "lb.example.com");
+}
+
+#[test]
+fn while_the_load_balancer_is_pending_nothing_is_known() {
+    assert_eq!(asked(scene("status: {addresses: []}")).entry(), "nowhere");
+}
+
+#[test]
+fn what_istio_does_not_serve_is_refused_in_its_words() {
+    for (protocol, refused) in [("UDP", "UDP"), ("http", "http")] {
+        assert_eq!(
+            asked(scene("{}").listener("bad", 80, protocol)).refusal("bad"),
+            format!(
+                "UnsupportedProtocol: Istio does not serve protocol {refused}: write one of HTTP, \
+                 HTTPS, TLS, TCP"
+            )
+        );
+    }
+}
+
+#[test]
+fn https_without_a_certificate_which_istio_would_skip_in_silence_is_refused() {
+    let listener = json!({"name": "web", "port": 443, "protocol": "HTTPS"});
+    let answer = asked(scene("{}").listener_as(listener));
+    assert_eq!(
+        answer.refusal("web"),
+        "InvalidTLSConfiguration: Istio does not serve protocol HTTPS without a certificate: write \
+         one into tls.certificateRefs of the listener"
+    );
+}
+
+#[test]
+fn the_port_of_istios_health_checks_is_refused() {
+    let answer = asked(scene("{}").listener("web", 15021, "HTTP"));
+    assert_eq!(
+        answer.refusal("web"),
+        "PortUnavailable: Istio needs port 15021 for its health checks: write another port"
+    );
+}
+
+#[test]
+fn one_port_serves_several_host_names() {
+    let listener = |name: &str, hostname: &str| json!({"name": name, "port": 80, "protocol": "HTTP", "hostname": hostname});
+    let answer = asked(
+        scene("{}")
+            .listener_as(listener("a", "a.ofn.io"))
+            .listener_as(listener("b", "b.ofn.io")),
+    );
+    assert_eq!(answer.refused(), [""; 0]);
+}
+
+#[test]
+fn a_class_that_is_for_the_mesh_is_refused() {
+    for (name, controller) in [
+        ("istio-waypoint", "istio.io/mesh-controller"),
+        ("istio-east-west", "istio.io/eastwest-controller"),
+        ("istio-remote", "istio.io/unmanaged-gateway"),
+    ] {
+        let answer = asked(
+            Scene::with_def("infra/web", name)
+                .objects(&class(name, controller))
+                .listener("web", 80, "HTTP"),
+        );
+        assert_eq!(
+            answer.refusal("web"),
+            format!(
+                "UnsupportedProtocol: GatewayClass {name} of Istio is for the mesh, and takes no \
+                 requests from outside: write a Gateway of class istio"
+            )
+        );
+        assert_eq!(answer.refused(), ["web", "ofn-http-internal"]);
+    }
+}
+
+/// Istio 1.18 and later.
+#[test]
+fn a_gateway_that_istio_serves_is_ready() {
+    let status = "
+status:
+  conditions:
+  - {type: Accepted, status: 'True', reason: Accepted, message: Resource accepted, observedGeneration: 1}
+  - {type: Programmed, status: 'True', reason: Programmed, message: 'Resource programmed, assigned to service(s) web-istio.infra.svc.cluster.local:80', observedGeneration: 1}
+  listeners:
+  - name: ofn-http-internal
+    attachedRoutes: 1
+    supportedKinds:
+    - {group: gateway.networking.k8s.io, kind: HTTPRoute}
+    - {group: gateway.networking.k8s.io, kind: GRPCRoute}
+    conditions:
+    - {type: Accepted, status: 'True', reason: Accepted, message: No errors found, observedGeneration: 1}
+    - {type: Conflicted, status: 'False', reason: NoConflicts, message: No errors found, observedGeneration: 1}
+    - {type: Programmed, status: 'True', reason: Programmed, message: No errors found, observedGeneration: 1}
+    - {type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: No errors found, observedGeneration: 1}
+";
+    let answer = asked(scene(status));
+    assert_eq!(
+        answer.condition("Scheduled"),
+        "True Scheduled: Gateway is scheduled"
+    );
+    assert_eq!(answer.condition("Ready"), "True Valid: Valid Gateway");
+    assert_eq!(
+        answer.listener_ready("ofn-http-internal"),
+        "True Ready: Valid listener"
+    );
+}
+
+#[test]
+fn a_gateway_without_an_address_is_not_ready_in_istios_words() {
+    let status = "
+status:
+  conditions:
+  - {type: Accepted, status: 'True', reason: Accepted, message: Resource accepted}
+  - {type: Programmed, status: 'False', reason: AddressNotAssigned, message: 'Assigned to service(s) web-istio.infra.svc.cluster.local:80, but failed to assign to all requested addresses: address pending for hostname \"web-istio.infra.svc.cluster.local\"'}
+";
+    assert_eq!(
+        asked(scene(status)).condition("Ready"),
+        "False AddressNotAssigned: Assigned to service(s) web-istio.infra.svc.cluster.local:80, but \
+         failed to assign to all requested addresses: address pending for hostname \
+         \"web-istio.infra.svc.cluster.local\""
+    );
+}
+
+/// Istio 1.13 to 1.16.
+fn old(scheduled: &str) -> String {
+    format!(
+        "
+status:
+  conditions:
+  - {scheduled}
+  - {{type: Ready, status: 'True', reason: ListenersValid, message: Listeners valid}}
+  listeners:
+  - name: ofn-http-internal
+    attachedRoutes: 0
+    supportedKinds: [{{group: gateway.networking.k8s.io, kind: HTTPRoute}}]
+    conditions:
+    - {{type: Conflicted, status: 'False', reason: NoConflicts, message: No errors found}}
+    - {{type: Detached, status: 'False', reason: Attached, message: No errors found}}
+    - {{type: Ready, status: 'True', reason: Ready, message: No errors found}}
+    - {{type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: No errors found}}
+"
+    )
+}
+
+#[test]
+fn the_conditions_before_1_17_read_as_todays() {
+    let scheduled = "{type: Scheduled, status: 'True', reason: ResourcesAvailable, message: Resources available}";
+    let answer = asked(scene(&old(scheduled)));
+    assert_eq!(
+        answer.condition("Scheduled"),
+        "True Scheduled: Gateway is scheduled"
+    );
+    assert_eq!(answer.condition("Ready"), "True Valid: Valid Gateway");
+    assert_eq!(
+        answer.listener_ready("ofn-http-internal"),
+        "True Ready: Valid listener"
+    );
+}
+
+#[test]
+fn resources_that_are_pending_before_1_17_are_not_scheduled() {
+    let scheduled =
+        "{type: Scheduled, status: 'False', reason: ResourcesPending, message: No instances found}";
+    assert_eq!(
+        asked(scene(&old(scheduled))).condition("Scheduled"),
+        "False ResourcesPending: No instances found"
+    );
+}

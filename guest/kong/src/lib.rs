@@ -1,0 +1,132 @@
+//! The Kong ingress controller.
+//!
+//! It serves all Gateways with one Kong, whose Service it writes into an annotation of each. A
+//! listener's port must be one of that Service, and a class must be marked as unmanaged.
+
+#[cfg(test)]
+mod tests;
+
+use ofn_contract::{
+    Condition, KubernetesGateway, Listener, Observation, Refusal, Service, ServiceQuery,
+};
+use ofn_policy::entry::{by_name, found};
+use ofn_policy::listeners::{Hostnames, Rules, refusal};
+use ofn_policy::{About, Policy};
+
+const RULES: Rules = Rules {
+    vendor: "Kong",
+    protocols: &[&["HTTP"], &["HTTPS", "TLS"], &["TCP"], &["UDP"]],
+    hostnames: Hostnames::Different,
+};
+
+const PUBLISH_SERVICE_ANNOTATION: &str = "konghq.com/publish-service";
+const UNMANAGED_ANNOTATION: &str = "konghq.com/gatewayclass-unmanaged";
+
+/// The policy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kong;
+
+impl Policy for Kong {
+    fn about(&self) -> About {
+        About {
+            name: "kong",
+            version: env!("CARGO_PKG_VERSION"),
+            controller_names: &["konghq.com/kic-gateway-controller"],
+            settings: &[],
+        }
+    }
+
+    /// The Service for TCP, then the one for UDP, if there is one.
+    fn data_plane(&self, seen: &Observation) -> Vec<ServiceQuery> {
+        let annotation = seen.kubernetes_gateway.iter().find_map(|gateway| {
+            let mut annotations = gateway.annotations.iter();
+            annotations.find(|annotation| annotation.key == PUBLISH_SERVICE_ANNOTATION)
+        });
+        annotation
+            .iter()
+            .flat_map(|annotation| annotation.value.split(','))
+            .filter_map(|service| service.trim().split_once('/'))
+            .filter_map(|(namespace, name)| by_name(namespace, name))
+            .take(2)
+            .collect()
+    }
+
+    fn map_listener(
+        &self,
+        seen: &Observation,
+        listener: &Listener,
+        beside: &[Listener],
+    ) -> Result<Listener, Refusal> {
+        let placed = RULES.place(listener, beside)?;
+        let queries = self.data_plane(seen);
+        let services: Vec<&Service> = queries
+            .iter()
+            .filter_map(|query| found(seen, query))
+            .collect();
+        let ports = || services.iter().flat_map(|service| &service.ports);
+        let transport = if placed.protocol == "UDP" {
+            "UDP"
+        } else {
+            "TCP"
+        };
+        if services.is_empty()
+            || ports().any(|port| port.port == placed.port && port.protocol == transport)
+        {
+            return Ok(placed);
+        }
+        let known: Vec<_> = ports()
+            .filter(|port| port.protocol == transport)
+            .map(|port| port.port.to_string())
+            .collect();
+        let names: Vec<_> = services
+            .iter()
+            .map(|service| service.name.to_string())
+            .collect();
+        Err(refusal(
+            listener,
+            "PortUnavailable",
+            format!(
+                "Kong's Service {} has no port {}/{transport}: write one of {}, or add the port to \
+                 the Service and to Kong's proxy_listen or stream_listen",
+                names.join(", "),
+                placed.port,
+                known.join(", ")
+            ),
+        ))
+    }
+
+    /// Kong says nothing at all about Gateways of a class that is not marked.
+    fn read_status(&self, seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
+        let mut gateway = gateway.clone();
+        let Some(class) = &seen.gateway_class else {
+            return gateway;
+        };
+        let is_unmanaged = class
+            .annotations
+            .iter()
+            .any(|annotation| annotation.key == UNMANAGED_ANNOTATION);
+        let is_accepted = gateway
+            .conditions
+            .iter()
+            .any(|condition| condition.type_ == "Accepted" && condition.status != "Unknown");
+        if !is_unmanaged && !is_accepted {
+            gateway
+                .conditions
+                .retain(|condition| condition.type_ != "Accepted");
+            gateway.conditions.push(Condition {
+                type_: "Accepted".to_owned(),
+                status: "Unknown".to_owned(),
+                reason: "Pending".to_owned(),
+                message: format!(
+                    "Kong leaves Gateways of GatewayClass {} alone: annotate the class with {}: \
+                     \"true\"",
+                    class.name, UNMANAGED_ANNOTATION
+                ),
+                observed_generation: None,
+            });
+        }
+        gateway
+    }
+}
+
+ofn_component::export!(Kong);

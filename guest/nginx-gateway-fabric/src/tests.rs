@@ -1,0 +1,182 @@
+//! NGINX Gateway Fabric 2, with a data plane for each Gateway, and 1, with one for all.
+
+use ofn_scene::objects::{class, gateway, service};
+use ofn_scene::{Answer, Scene};
+use serde_json::json;
+
+use crate::NginxGatewayFabric;
+
+const CHART: (&str, &str) = ("app.kubernetes.io/name", "nginx-gateway-fabric");
+const CONTROLLER: &str = "gateway.nginx.org/nginx-gateway-controller";
+
+fn scene(rest: &str) -> Scene {
+    Scene::with_ref("apps/web")
+        .objects(&class("nginx", CONTROLLER))
+        .objects(&gateway("apps/web", "nginx", rest))
+}
+
+fn asked(scene: Scene) -> Answer {
+    scene.ask(&NginxGatewayFabric)
+}
+
+/// What version 2 has in the namespace of its release: the control plane, for its agents.
+fn control_plane() -> String {
+    service("nginx-gateway/ngf-nginx-gateway-fabric", &[CHART], &[443])
+}
+
+#[test]
+fn version_2_has_a_service_for_each_gateway() {
+    let labels = [
+        ("gateway.networking.k8s.io/gateway-name", "web"),
+        ("app.kubernetes.io/name", "web-nginx"),
+    ];
+    let status = "status: {addresses: [{type: IPAddress, value: 192.0.2.40}]}";
+    let answer = asked(
+        scene(status)
+            .objects(&service("apps/web-nginx", &labels, &[80]))
+            .objects(&control_plane()),
+    );
+    assert_eq!(answer.entry(), "apps/web-nginx");
+    assert!(answer.queries().len() <= 8);
+}
+
+#[test]
+fn the_control_plane_of_version_2_is_no_data_plane() {
+    assert_eq!(
+        asked(scene("{}").objects(&control_plane())).entry(),
+        "nowhere"
+    );
+}
+
+#[test]
+fn a_service_whose_name_was_cut_is_found_by_its_cluster_ip() {
+    // With type ClusterIP, that is the address.
+    let name = format!("apps/{}", "w".repeat(64));
+    let status = "status: {addresses: [{type: IPAddress, value: 10.0.0.40}]}";
+    let cut = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"namespace": "apps", "name": "wwww-0123abcd-nginx"},
+        "spec": {"type": "ClusterIP", "clusterIP": "10.0.0.40", "clusterIPs": ["10.0.0.40"]},
+    });
+    let answer = asked(
+        Scene::with_ref(&name)
+            .objects(&class("nginx", CONTROLLER))
+            .objects(&gateway(&name, "nginx", status))
+            .objects(&cut.to_string()),
+    );
+    assert_eq!(answer.entry(), "apps/wwww-0123abcd-nginx");
+}
+
+#[test]
+fn version_1_has_one_service_in_the_namespace_of_its_release() {
+    for chart in ["nginx-gateway-fabric", "nginx-gateway"] {
+        let labels = [("app.kubernetes.io/name", chart)];
+        let answer = asked(scene("{}").objects(&service("nginx-gateway/ngf", &labels, &[80, 443])));
+        assert_eq!(answer.entry(), "nginx-gateway/ngf", "{chart}");
+    }
+}
+
+#[test]
+fn the_port_of_nginxs_metrics_is_refused() {
+    let answer = asked(scene("{}").listener("web", 9113, "HTTP"));
+    assert_eq!(
+        answer.refusal("web"),
+        "PortUnavailable: NGINX Gateway Fabric needs port 9113 for its metrics: write another port"
+    );
+}
+
+#[test]
+fn a_setting_moves_the_metrics_or_turns_them_off() {
+    let moved = scene("{}").setting("metrics-port", "9200");
+    let answer = asked(
+        moved
+            .listener("web", 9113, "HTTP")
+            .listener("other", 9200, "HTTP"),
+    );
+    assert_eq!(answer.refused(), ["other"]);
+    let off = scene("{}").setting("metrics-port", "");
+    assert_eq!(asked(off.listener("web", 9113, "HTTP")).refused(), [""; 0]);
+}
+
+#[test]
+fn a_metrics_port_that_is_none_is_a_violation_of_its_annotation() {
+    assert_eq!(
+        asked(scene("{}").setting("metrics-port", "off")).violations(),
+        [
+            "metadata.annotations[policy.networking.openfunction.io/metrics-port]: \"off\" is none: \
+             write a port from 1 to 65535"
+        ]
+    );
+}
+
+#[test]
+fn http_and_https_on_a_port_are_refused() {
+    let answer = asked(
+        scene("{}")
+            .listener("web", 8443, "HTTP")
+            .listener("tls", 8443, "HTTPS"),
+    );
+    assert_eq!(
+        answer.refusal("tls"),
+        "ProtocolConflict: NGINX Gateway Fabric cannot serve HTTPS on port 8443, where listener web \
+         has HTTP: write another port"
+    );
+}
+
+#[test]
+fn tcp_and_udp_share_a_port() {
+    let answer = asked(
+        scene("{}")
+            .listener("raw", 53, "TCP")
+            .listener("dns", 53, "UDP"),
+    );
+    assert_eq!(answer.refused(), [""; 0]);
+}
+
+#[test]
+fn host_names_of_https_and_tls_on_a_port_must_not_overlap() {
+    let sni = json!({
+        "name": "sni",
+        "port": 443,
+        "protocol": "TLS",
+        "hostname": "a.ofn.io",
+        "tls": {"mode": "Passthrough"},
+    });
+    let answer = asked(scene("{}").listener("web", 443, "HTTPS").listener_as(sni));
+    assert_eq!(
+        answer.refusal("sni"),
+        "HostnameConflict: NGINX Gateway Fabric tells the listeners of a port apart by their host \
+         names, and on port 443 listener web has *.ofn.io already: write another host name or \
+         another port"
+    );
+}
+
+#[test]
+fn a_gateway_that_nginx_serves_is_ready() {
+    let status = "
+status:
+  conditions:
+  - {type: Accepted, status: 'True', reason: Accepted, message: The Gateway is accepted, observedGeneration: 1}
+  - {type: Programmed, status: 'True', reason: Programmed, message: The Gateway is programmed, observedGeneration: 1}
+  listeners:
+  - name: ofn-http-internal
+    attachedRoutes: 2
+    supportedKinds: [{group: gateway.networking.k8s.io, kind: HTTPRoute}, {group: gateway.networking.k8s.io, kind: GRPCRoute}]
+    conditions:
+    - {type: Programmed, status: 'True', reason: Programmed, message: The Listener is programmed, observedGeneration: 1}
+    - {type: Accepted, status: 'True', reason: Accepted, message: The Listener is accepted, observedGeneration: 1}
+    - {type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: All references are resolved, observedGeneration: 1}
+    - {type: Conflicted, status: 'False', reason: NoConflicts, message: No conflicts, observedGeneration: 1}
+";
+    let answer = asked(scene(status));
+    assert_eq!(
+        answer.condition("Scheduled"),
+        "True Scheduled: Gateway is scheduled"
+    );
+    assert_eq!(answer.condition("Ready"), "True Valid: Valid Gateway");
+    assert_eq!(
+        answer.listener_ready("ofn-http-internal"),
+        "True Ready: Valid listener"
+    );
+}

@@ -1,0 +1,139 @@
+//! Traefik Proxy.
+//!
+//! Traefik opens no ports for a Gateway: a listener's port must be the container port of one of
+//! its entry points, and one listener that is not makes it call the whole Gateway not accepted.
+//! Users think of the ports of Traefik's Service, 80 and 443; this policy puts the entry points'
+//! into the Kubernetes Gateway. There is one Service for all Gateways, that of the Helm release.
+
+mod entry_points;
+#[cfg(test)]
+mod tests;
+
+use ofn_contract::{KubernetesGateway, Listener, Observation, Refusal, ServiceQuery};
+use ofn_policy::entry::by_name;
+use ofn_policy::listeners::{Hostnames, Rules, is_same, refusal};
+use ofn_policy::settings::Setting;
+use ofn_policy::{About, Policy, helm};
+
+use entry_points::{EntryPoints, Mapped};
+
+const ENTRY_POINTS: Setting<EntryPoints> = Setting {
+    name: "entry-points",
+    default: EntryPoints::of_the_helm_chart,
+    help: "Which port of Traefik's container each listener port is served on.",
+};
+
+/// Listeners of any protocol share an entry point: Traefik looks at what comes.
+const RULES: Rules = Rules {
+    vendor: "Traefik",
+    protocols: &[&["HTTP", "HTTPS", "TLS", "TCP"]],
+    hostnames: Hostnames::Any,
+};
+
+/// The policy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traefik;
+
+impl Policy for Traefik {
+    fn about(&self) -> About {
+        About {
+            name: "traefik",
+            version: env!("CARGO_PKG_VERSION"),
+            controller_names: &["traefik.io/gateway-controller"],
+            settings: &[&ENTRY_POINTS],
+        }
+    }
+
+    fn data_plane(&self, seen: &Observation) -> Vec<ServiceQuery> {
+        let mut queries = helm::services(seen, "traefik");
+        queries.extend(by_name(&seen.spec.target.name.namespace, "traefik"));
+        queries
+    }
+
+    fn map_listener(
+        &self,
+        seen: &Observation,
+        listener: &Listener,
+        beside: &[Listener],
+    ) -> Result<Listener, Refusal> {
+        let placed = RULES.place(listener, &[])?;
+        let entry_points = ENTRY_POINTS.get(seen);
+        let port = match entry_points.map(listener) {
+            Mapped::To(port) => port,
+            Mapped::OnlyTls => {
+                return Err(refusal(
+                    listener,
+                    "PortUnavailable",
+                    format!(
+                        "Traefik's entry point for port {} has TLS, and serves no plain HTTP: write \
+                         protocol HTTPS, or another port",
+                        listener.port
+                    ),
+                ));
+            }
+            Mapped::Nowhere => {
+                return Err(refusal(
+                    listener,
+                    "PortUnavailable",
+                    format!(
+                        "Traefik has no entry point for port {}: write a port of {}, or add the \
+                         entry point's container port to annotation {}, such as {}={}",
+                        listener.port,
+                        ENTRY_POINTS.text(seen),
+                        ENTRY_POINTS.annotation(),
+                        listener.port,
+                        listener.port,
+                    ),
+                ));
+            }
+        };
+        let mapped = Listener { port, ..placed };
+        let clash = beside.iter().find(|other| is_same(other, &mapped));
+        let ours = clash.and_then(|other| {
+            let listeners = &seen.spec.listeners;
+            listeners.iter().find(|ours| ours.name == other.name)
+        });
+        match ours {
+            // One of somebody else's is reported by the host, with its owner.
+            None => Ok(mapped),
+            Some(ours) => Err(refusal(
+                listener,
+                "PortUnavailable",
+                format!(
+                    "ports {} and {} are the same entry point of Traefik, {port}, where listener {} \
+                     serves this host name already: remove one of the two listeners, or write \
+                     another host name",
+                    listener.port, ours.port, ours.name
+                ),
+            )),
+        }
+    }
+
+    /// Traefik names the container port, which the user did not write.
+    fn read_status(&self, seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
+        let mut gateway = gateway.clone();
+        for status in &mut gateway.listener_statuses {
+            let written = seen
+                .spec
+                .listeners
+                .iter()
+                .find(|listener| listener.name == status.name);
+            for condition in &mut status.conditions {
+                if let Some(written) = written
+                    && condition.reason == "PortUnavailable"
+                {
+                    condition.message.push_str(&format!(
+                        "; port {} is mapped by annotation {}, which is {}: write the container ports \
+                         of your entry points there",
+                        written.port,
+                        ENTRY_POINTS.annotation(),
+                        ENTRY_POINTS.text(seen)
+                    ));
+                }
+            }
+        }
+        gateway
+    }
+}
+
+ofn_component::export!(Traefik);

@@ -1,0 +1,86 @@
+//! What a status may say. Source of the limits: the definition in [`crate::api`].
+
+use std::collections::BTreeSet;
+
+use ofn_contract::{Condition, EffectiveSpec, GatewayStatus};
+
+use super::text::{check_reason, is_printable};
+use super::{Broken, Rules};
+
+const MOST_ADDRESSES: usize = 16;
+const MOST_CONDITIONS: usize = 8;
+const MOST_KINDS: usize = 8;
+/// Kubernetes' own limit for the type of a condition.
+const LONGEST_TYPE: usize = 316;
+/// All messages together: the API server stores objects of at most 1.5 MiB.
+const MOST_TEXT: usize = 256 << 10;
+
+/// A status for a vetted spec.
+pub fn status(status: GatewayStatus, spec: &EffectiveSpec) -> Result<GatewayStatus, Broken> {
+    let rules = Rules("aggregate-status");
+    check_conditions(&rules, &status.conditions, &["Scheduled", "Ready"])?;
+    rules.at_most(MOST_ADDRESSES, status.addresses.len(), "addresses")?;
+    for address in &status.addresses {
+        rules.must(
+            is_short(&address.value, 253) && is_short(&address.type_, 253),
+            || "an address is empty, too long or not printable".to_owned(),
+        )?;
+    }
+    let answered = status.listeners.iter().map(|listener| &listener.name);
+    let expected = spec.listeners.iter().map(|listener| &listener.name);
+    rules.must(answered.eq(expected), || {
+        "the listeners are not those of the spec, in their order".to_owned()
+    })?;
+    for listener in &status.listeners {
+        let name = &listener.name;
+        check_conditions(&rules, &listener.conditions, &["Ready"])?;
+        rules.must(listener.attached_routes >= 0, || {
+            format!("listener {name:?} has a negative number of routes")
+        })?;
+        rules.must(
+            listener.supported_kinds.len() <= MOST_KINDS
+                && listener.supported_kinds.iter().all(|kind| {
+                    is_short(&kind.kind, 63)
+                        && (kind.group.is_empty() || is_short(&kind.group, 253))
+                }),
+            || format!("listener {name:?} has impossible kinds of routes"),
+        )?;
+    }
+    let listeners = status.listeners.iter().map(|listener| &listener.conditions);
+    let text = std::iter::once(&status.conditions)
+        .chain(listeners)
+        .flatten()
+        .map(|condition| condition.message.len());
+    rules.at_most(MOST_TEXT, text.sum(), "bytes of messages")?;
+    Ok(status)
+}
+
+/// Whether a text is there, in characters as Kubernetes counts them, and can be shown.
+fn is_short(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.chars().count()) && is_printable(text)
+}
+
+fn check_conditions(rules: &Rules, conditions: &[Condition], first: &[&str]) -> Result<(), Broken> {
+    rules.at_most(MOST_CONDITIONS, conditions.len(), "conditions")?;
+    rules.must(
+        conditions.len() >= first.len()
+            && conditions
+                .iter()
+                .zip(first)
+                .all(|(condition, first)| condition.type_ == *first),
+        || format!("the conditions do not begin with {}", first.join(" and ")),
+    )?;
+    let mut types = BTreeSet::new();
+    for condition in conditions {
+        let type_ = &condition.type_;
+        rules.must(is_short(type_, LONGEST_TYPE) && types.insert(type_), || {
+            format!("condition {type_:?} is there twice, empty, too long or not printable")
+        })?;
+        rules.must(
+            matches!(condition.status.as_str(), "True" | "False" | "Unknown"),
+            || format!("condition {type_:?} has status {:?}", condition.status),
+        )?;
+        check_reason(rules, &condition.reason, &condition.message)?;
+    }
+    Ok(())
+}

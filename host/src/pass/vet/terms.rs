@@ -1,0 +1,101 @@
+//! What a component may see, and where it may send traffic.
+
+use std::net::{IpAddr, SocketAddr};
+
+use clap::Args;
+use ipnet::IpNet;
+use ofn_contract::dns::is_reachable;
+use ofn_contract::{EntryPort, ObjectName};
+
+/// Where clouds serve metadata, credentials among them, besides the link-local addresses that
+/// Kubernetes refuses itself. In this order: AWS on IPv6 (RFC 4193), Alibaba, Azure, Oracle.
+const METADATA: [&str; 4] = [
+    "fd00:ec2::254/128",
+    "100.100.100.200/32",
+    "168.63.129.16/32",
+    "192.0.0.192/32",
+];
+/// The names by which clouds, and machines themselves, are known to themselves.
+const INNER_NAMES: [&str; 5] = [
+    "localhost",
+    "metadata",
+    "metadata.google.internal",
+    "instance-data",
+    "instance-data.ec2.internal",
+];
+
+/// What a component may see, and where it may send traffic. The defaults allow what an honest one
+/// needs, whichever implementation serves.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Terms of a policy component")]
+pub struct Terms {
+    /// Namespace in which components may see Services, and send traffic to them; to be given again
+    /// for each [default: every one]
+    #[arg(
+        id = "policy-namespace",
+        long,
+        env = "OFN_GATEWAY_POLICY_NAMESPACES",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub namespaces: Vec<String>,
+    /// Addresses to which the entry may point although they are those of the API server or of a
+    /// cloud's metadata; to be given again for each. Kubernetes itself takes no loopback and no
+    /// link-local address
+    #[arg(
+        id = "policy-entry-address",
+        long,
+        env = "OFN_GATEWAY_POLICY_ENTRY_ADDRESSES",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    pub addresses: Vec<IpNet>,
+    /// Where the API server is. The host finds out.
+    #[arg(skip)]
+    pub api_server: Vec<SocketAddr>,
+}
+
+impl Terms {
+    /// Whether components may see the Services of a namespace.
+    pub fn allow_namespace(&self, namespace: &str) -> bool {
+        self.namespaces.is_empty() || self.namespaces.iter().any(|allowed| allowed == namespace)
+    }
+
+    /// Whether traffic may be sent to these ports of an address. The API server's address alone is
+    /// no reason against it: a data plane on a node of the control plane has it too.
+    pub(super) fn allow_address(&self, ip: IpAddr, ports: &[EntryPort]) -> bool {
+        let metadata = || {
+            METADATA
+                .iter()
+                .filter_map(|net| net.parse::<IpNet>().ok())
+                .any(|net| net.contains(&ip))
+        };
+        let api_server = || {
+            let to = |server: &SocketAddr| {
+                server.ip() == ip && ports.iter().any(|port| port.port == server.port())
+            };
+            self.api_server.iter().any(to)
+        };
+        is_reachable(ip)
+            && (self.addresses.iter().any(|allowed| allowed.contains(&ip))
+                || !(metadata() || api_server()))
+    }
+
+    /// Whether traffic may be sent to a name. What it resolves to is not known here.
+    pub(super) fn allow_host_name(name: &str, cluster_domain: &str) -> bool {
+        let inside = name
+            .strip_suffix(cluster_domain)
+            .and_then(|name| name.strip_suffix(".svc."))
+            .or_else(|| name.strip_suffix(".svc"))
+            .unwrap_or(name);
+        !INNER_NAMES.contains(&name)
+            && !name.ends_with(".localhost")
+            && !matches!(inside, "kubernetes.default" | "kubernetes")
+    }
+
+    /// Whether traffic may be sent to a Service.
+    pub(super) fn allow_service(&self, name: &ObjectName) -> bool {
+        let is_api_server = name.namespace == "default" && name.name == "kubernetes";
+        self.allow_namespace(&name.namespace) && !is_api_server
+    }
+}

@@ -1,0 +1,45 @@
+//! What a component says that the user did wrong.
+
+use ofn_contract::Violation;
+
+use super::text::is_printable;
+use super::{Broken, Rules};
+
+/// More than a user mends at once.
+const MOST_VIOLATIONS: usize = 64;
+/// Of each text, in characters; a text that quotes what the user wrote may be as long as that.
+const LONGEST_TEXT: usize = 1024;
+
+/// Violations, as the answer of a function. Too many, and too long ones, are cut: what the user
+/// wrote may be the reason.
+pub fn violations(
+    function: &'static str,
+    mut violations: Vec<Violation>,
+) -> Result<Vec<Violation>, Broken> {
+    let rules = Rules(function);
+    rules.must(!violations.is_empty(), || {
+        "it is an error without a violation".to_owned()
+    })?;
+    violations.truncate(MOST_VIOLATIONS);
+    for violation in &mut violations {
+        let Violation {
+            field,
+            reason,
+            message,
+        } = violation;
+        for text in [field, reason, message] {
+            rules.must(is_printable(text), || {
+                format!("the violation {text:?} is not printable")
+            })?;
+            cut(text);
+        }
+    }
+    Ok(violations)
+}
+
+fn cut(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
+        text.truncate(end);
+        text.push('…');
+    }
+}

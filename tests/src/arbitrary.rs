@@ -1,0 +1,233 @@
+//! Answers of components, good and bad, for property tests and fuzzing. Most are near one that is
+//! good: what is wild throughout is refused at its first field.
+
+use ofn_contract::{
+    Address, Condition, Decision, EffectiveSpec, Entry, EntryPort, EntryTarget, GatewayStatus,
+    GatewayTemplate, KeyValue, Listener, ListenerStatus, ObjectName, Refusal, RouteKind, Target,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// The spec that the answers are for: listeners of each kind, and a Gateway that is to be made.
+pub fn spec(namespace: &str) -> EffectiveSpec {
+    let listener = |name: &str, hostname: &str, port, protocol: &str| Listener {
+        name: name.to_owned(),
+        hostname: Some(hostname.to_owned()),
+        port,
+        protocol: protocol.to_owned(),
+        rest: r#"{"allowedRoutes":{"namespaces":{"from":"All"}}}"#.to_owned(),
+    };
+    EffectiveSpec {
+        domain: "ofn.io".to_owned(),
+        cluster_domain: "cluster.local".to_owned(),
+        host_template: "{{.Name}}.{{.Namespace}}.{{.Domain}}".to_owned(),
+        path_template: "{{.Namespace}}/{{.Name}}".to_owned(),
+        http_route_label_key: "app.kubernetes.io/managed-by".to_owned(),
+        target: Target {
+            name: ObjectName {
+                namespace: namespace.to_owned(),
+                name: "made".to_owned(),
+            },
+            class_name: Some("any".to_owned()),
+        },
+        listeners: vec![
+            listener("web", "*.ofn.io", 80, "HTTP"),
+            listener("inside", "*.cluster.local", 80, "HTTP"),
+            listener("plain", "*.ofn.io", 9000, "TCP"),
+        ],
+    }
+}
+
+/// A Service that a component was shown.
+pub fn service() -> ObjectName {
+    ObjectName {
+        namespace: "infra".to_owned(),
+        name: "envoy".to_owned(),
+    }
+}
+
+/// Texts that something will trip over.
+pub fn odd_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => ".{0,12}",
+        2 => "[a-z0-9./:*-]{0,70}",
+        1 => select(vec![
+            "", ".", "-", "*", "*.", "/", "a/b/c", "A", "localhost", "kubernetes.default.svc",
+            "127.0.0.1", "169.254.169.254", "192.0.2.1", "::1", "2001:db8::1", "fe80::1%eth0",
+            "\u{0}", "\u{1b}[2J", "\u{202e}", "\u{fffd}", "{}", "[]", "null",
+        ])
+        .prop_map(str::to_owned),
+        1 => (1..3000_usize).prop_map(|length| "x".repeat(length)),
+    ]
+}
+
+/// Mostly one of these, sometimes a text that is odd.
+fn mostly(these: Vec<&'static str>) -> impl Strategy<Value = String> {
+    prop_oneof![
+        12 => select(these).prop_map(str::to_owned),
+        1 => odd_text(),
+    ]
+}
+
+fn pair() -> impl Strategy<Value = KeyValue> {
+    let key = mostly(vec!["a", "example.com/b", "C_d.e"]);
+    (key, mostly(vec!["", "x", "a-b.c"])).prop_map(|(key, value)| KeyValue { key, value })
+}
+
+fn pairs() -> impl Strategy<Value = Vec<KeyValue>> {
+    prop_oneof![4 => vec(pair(), 0..1), 1 => vec(pair(), 0..12)]
+}
+
+prop_compose! {
+    fn listener()(
+        name in mostly(vec!["web", "inside", "plain"]),
+        hostname in option::weighted(0.7, mostly(vec![
+            "*.ofn.io", "a.ofn.io", "*.b.ofn.io", "*.cluster.local", "ofn.io", "example.com",
+        ])),
+        port in prop_oneof![8 => select(vec![80, 443, 9000, 65535]), 1 => any::<u16>()],
+        protocol in mostly(vec!["HTTP", "HTTP", "TCP", "UDP", "HTTPS", "example.com/own"]),
+        rest in select(vec![
+            "{}", r#"{"allowedRoutes":{"namespaces":{"from":"All"}}}"#,
+        ]),
+    ) -> Listener {
+        Listener { name, hostname, port, protocol, rest: rest.to_owned() }
+    }
+}
+
+fn target() -> impl Strategy<Value = EntryTarget> {
+    let service = (mostly(vec!["infra"]), mostly(vec!["envoy"]));
+    let ip = mostly(vec![
+        "192.0.2.1",
+        "198.51.100.255",
+        "2001:db8::1",
+        "10.0.0.77",
+        "::ffff:192.0.2.1",
+        "255.255.255.255",
+        "64:ff9b::1",
+        "fc00::1",
+    ]);
+    prop_oneof![
+        service.prop_map(|(namespace, name)| EntryTarget::Service(ObjectName { namespace, name })),
+        mostly(vec!["lb.example.com", "a.b", "a1.cluster.local"]).prop_map(EntryTarget::HostName),
+        vec(ip, 0..4).prop_map(EntryTarget::IpAddresses),
+    ]
+}
+
+fn port() -> impl Strategy<Value = EntryPort> {
+    let number = prop_oneof![8 => select(vec![80, 443, 9000]), 1 => any::<u16>()];
+    (
+        mostly(vec!["web", "tcp-9000", "a", "0"]),
+        number,
+        mostly(vec!["TCP", "UDP"]),
+    )
+        .prop_map(|(name, port, protocol)| EntryPort {
+            name,
+            port,
+            protocol,
+        })
+}
+
+fn infrastructure() -> impl Strategy<Value = Option<String>> {
+    let texts = vec![
+        "{}",
+        r#"{"labels":{"a":"b"},"annotations":{"example.com/c":"any text"}}"#,
+        r#"{"labels":{"a":"b c"}}"#,
+        r#"{"annotations":{"a b":""}}"#,
+        r#"{"parametersRef":{"group":"example.com","kind":"Proxy","name":"p"}}"#,
+        r#"{"parametersRef":{"group":"","kind":"ConfigMap","name":"p"}}"#,
+        r#"{"parametersRef":{"group":"a b","kind":"9","name":""}}"#,
+        r#"{"parametersRef":{}}"#,
+        r#"{"labels":{"a":1}}"#,
+        r#"{"unknown":true}"#,
+    ];
+    option::weighted(0.3, mostly(texts))
+}
+
+prop_compose! {
+    /// Answers of `decide` for [`spec`].
+    pub fn decision()(
+        listeners in vec(listener(), 0..4),
+        refusals in vec((mostly(vec!["web", "inside", "plain"]), odd_text(), odd_text()), 0..2),
+        entry in option::of((target(), vec(port(), 1..4))),
+        labels in pairs(),
+        annotations in pairs(),
+        infrastructure in infrastructure(),
+    ) -> Decision {
+        Decision {
+            listeners,
+            refusals: refusals
+                .into_iter()
+                .map(|(listener, reason, message)| Refusal { listener, reason, message })
+                .collect(),
+            entry: entry.map(|(target, ports)| Entry { target, ports }),
+            template: GatewayTemplate { labels, annotations, infrastructure },
+        }
+    }
+}
+
+prop_compose! {
+    fn condition()(
+        type_ in mostly(vec!["Accepted", "Programmed", "Other", "example.com/Own"]),
+        status in mostly(vec!["True", "False", "Unknown"]),
+        reason in mostly(vec!["", "Fine", "Broken"]),
+        message in mostly(vec!["", "Any text, on\ntwo lines."]),
+    ) -> Condition {
+        Condition { type_, status, reason, message, observed_generation: None }
+    }
+}
+
+/// Conditions that begin as they must, mostly.
+fn conditions(first: &'static [&'static str]) -> impl Strategy<Value = Vec<Condition>> {
+    let begun = prop_oneof![12 => Just(true), 1 => Just(false)];
+    (begun, vec(condition(), 2), vec(condition(), 0..7)).prop_map(|(begun, firsts, more)| {
+        let firsts = first
+            .iter()
+            .zip(firsts)
+            .map(|(type_, condition)| Condition {
+                type_: (*type_).to_owned(),
+                ..condition
+            });
+        let firsts: Vec<_> = if begun { firsts.collect() } else { Vec::new() };
+        firsts.into_iter().chain(more).collect()
+    })
+}
+
+fn listener_status(name: &'static str) -> impl Strategy<Value = ListenerStatus> {
+    let kind = (
+        mostly(vec!["", "gateway.networking.k8s.io"]),
+        mostly(vec!["HTTPRoute", "TCPRoute"]),
+    );
+    let kinds = vec(
+        kind.prop_map(|(group, kind)| RouteKind { group, kind }),
+        0..3,
+    );
+    let routes = prop_oneof![12 => 0..9_i32, 1 => any::<i32>()];
+    (mostly(vec![name]), routes, kinds, conditions(&["Ready"])).prop_map(
+        |(name, attached_routes, supported_kinds, conditions)| ListenerStatus {
+            name,
+            attached_routes,
+            supported_kinds,
+            conditions,
+        },
+    )
+}
+
+prop_compose! {
+    /// Answers of `aggregate-status` for [`spec`].
+    pub fn status()(
+        conditions in conditions(&["Scheduled", "Ready"]),
+        addresses in vec((mostly(vec!["IPAddress", "Hostname"]), mostly(vec!["192.0.2.1"])), 0..3),
+        listeners in (listener_status("web"), listener_status("inside"), listener_status("plain")),
+    ) -> GatewayStatus {
+        GatewayStatus {
+            conditions,
+            addresses: addresses
+                .into_iter()
+                .map(|(type_, value)| Address { type_, value })
+                .collect(),
+            listeners: vec![listeners.0, listeners.1, listeners.2],
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! A component that turns bad: what it costs, and whom. Which misdeed it is to do is said by an
+//! annotation; see `tests/hostile/`.
+
+use anyhow::{Context, Result, ensure};
+use ofn_tests::cluster::{Kind, PATIENCE, condition, has_condition, named};
+use ofn_tests::control_plane::User;
+use serde_json::{Value, json};
+
+use crate::scene::{ALL, Scene, tests};
+
+tests![
+    a_component_that_traps_is_named_and_the_last_good_state_stays,
+    an_endless_loop_is_ended_and_told,
+    an_endless_recursion_is_ended_and_told,
+    memory_without_end_is_refused_and_told,
+    a_foreign_listener_in_an_answer_is_refused,
+    an_entry_to_the_metadata_of_a_cloud_is_refused,
+    an_entry_to_the_api_server_is_refused,
+    a_target_that_the_user_did_not_write_is_refused,
+    a_domain_that_the_user_did_not_write_is_refused,
+    a_huge_status_is_refused,
+    a_status_that_is_not_printable_is_refused,
+    two_decisions_in_turn_are_no_storm_of_writes,
+    two_defaults_in_turn_are_not_written,
+    one_more_default_each_time_is_not_written,
+    what_a_component_does_wrong_is_counted,
+];
+
+/// The OpenFunction Gateway, served well by the component until now.
+async fn served(scene: &Scene) -> Result<Value> {
+    scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    misdeed(scene, "none yet").await?;
+    scene.has_listeners("contour", &ALL).await?;
+    scene.program("contour").await?;
+    let envoy = json!({"spec": {"ports": [{"port": 80}]}});
+    scene
+        .cluster
+        .create(Kind::Service, &scene.infra, "envoy", envoy)
+        .await?;
+    scene.entry("exists", |_| true).await?;
+    scene
+        .served("is served by the component", |object| {
+            object["status"]["policy"]["name"] == "hostile"
+                && has_condition(object, "Ready", "True", None)
+        })
+        .await
+}
+
+async fn misdeed(scene: &Scene, what: &str) -> Result<()> {
+    let annotations = json!({
+        "networking.openfunction.io/policy": "hostile",
+        "networking.openfunction.io/misdeed": what,
+    });
+    scene
+        .edit(json!({"metadata": {"annotations": annotations}}))
+        .await?;
+    Ok(())
+}
+
+/// After a misdeed the reason is told, what was there stays, and another component serves at once.
+async fn costs_one_pass(scene: &Scene, what: &str, reason: &str, message: &str) -> Result<()> {
+    let good = served(scene).await?;
+    let (gateway, entry) = written(scene).await?;
+    misdeed(scene, what).await?;
+    let object = scene
+        .served(&format!("says {reason}"), |object| {
+            has_condition(object, "Ready", "False", Some(reason))
+        })
+        .await?;
+    let said = condition(&object, "Ready").context("Ready")?["message"].to_string();
+    ensure!(said.contains("policy hostile 0.1.0 (sha256:"), "{said}");
+    ensure!(said.contains(message), "{said}");
+    ensure!(
+        object["status"]["listeners"] == good["status"]["listeners"],
+        "{object:#}"
+    );
+    ensure!(written(scene).await? == (gateway, entry));
+    scene.event(reason).await?;
+    let standard =
+        json!({"metadata": {"annotations": {"networking.openfunction.io/policy": null}}});
+    scene.edit(standard).await?;
+    scene
+        .served("is served by the standard component", |object| {
+            object["status"]["policy"]["name"] == "standard"
+                && has_condition(object, "Ready", "True", None)
+        })
+        .await?;
+    Ok(())
+}
+
+/// What we have written into the cluster besides the OpenFunction Gateway.
+async fn written(scene: &Scene) -> Result<(Value, Value)> {
+    let get = async |kind, namespace: &str, name| {
+        let object = scene.cluster.must_get(kind, namespace, name).await?;
+        anyhow::Ok(object["spec"].clone())
+    };
+    Ok((
+        get(Kind::Gateway, &scene.infra, "contour").await?,
+        get(Kind::Service, &scene.ofn, "gateway").await?,
+    ))
+}
+
+async fn a_component_that_traps_is_named_and_the_last_good_state_stays(
+    scene: &Scene,
+) -> Result<()> {
+    costs_one_pass(scene, "trap", "PolicyTrapped", "decide trapped").await
+}
+
+async fn an_endless_loop_is_ended_and_told(scene: &Scene) -> Result<()> {
+    let message = "decide took longer than 200ms (--policy-time)";
+    costs_one_pass(scene, "endless loop", "PolicyTimeout", message).await
+}
+
+async fn an_endless_recursion_is_ended_and_told(scene: &Scene) -> Result<()> {
+    let message = "(--policy-stack)";
+    costs_one_pass(scene, "endless recursion", "PolicyOutOfStack", message).await
+}
+
+async fn memory_without_end_is_refused_and_told(scene: &Scene) -> Result<()> {
+    let message = "(--policy-memory)";
+    costs_one_pass(scene, "endless memory", "PolicyOutOfMemory", message).await
+}
+
+async fn a_foreign_listener_in_an_answer_is_refused(scene: &Scene) -> Result<()> {
+    let message = "platform\\\" is not one of the spec";
+    costs_one_pass(scene, "a foreign listener", "PolicyAnswerInvalid", message).await
+}
+
+async fn an_entry_to_the_metadata_of_a_cloud_is_refused(scene: &Scene) -> Result<()> {
+    let misdeed = "entry to the metadata of a cloud";
+    let message = "is not one that a function may be sent to";
+    costs_one_pass(scene, misdeed, "PolicyAnswerInvalid", message).await
+}
+
+async fn an_entry_to_the_api_server_is_refused(scene: &Scene) -> Result<()> {
+    let misdeed = "entry to the API server";
+    let message = "the entry default/kubernetes is not";
+    costs_one_pass(scene, misdeed, "PolicyAnswerInvalid", message).await
+}
+
+async fn a_target_that_the_user_did_not_write_is_refused(scene: &Scene) -> Result<()> {
+    let message = "somebody-elses is not the Kubernetes Gateway that the user wrote";
+    costs_one_pass(scene, "other target", "PolicyAnswerInvalid", message).await
+}
+
+async fn a_domain_that_the_user_did_not_write_is_refused(scene: &Scene) -> Result<()> {
+    let message = "which the user wrote";
+    costs_one_pass(scene, "other domain", "PolicyAnswerInvalid", message).await
+}
+
+async fn a_huge_status_is_refused(scene: &Scene) -> Result<()> {
+    let message = "aggregate-status is larger than 1.0 MiB (--policy-answer)";
+    costs_one_pass(scene, "a huge status", "PolicyAnswerTooLarge", message).await
+}
+
+async fn a_status_that_is_not_printable_is_refused(scene: &Scene) -> Result<()> {
+    let misdeed = "a status that is not printable";
+    costs_one_pass(scene, misdeed, "PolicyAnswerInvalid", "not printable").await
+}
+
+/// How many writes the host sends until it says why it sends no more.
+async fn writes_until(scene: &Scene, what: &str, reason: &str) -> Result<usize> {
+    served(scene).await?;
+    let before = scene.plane.writes(User::Host)?.len();
+    misdeed(scene, what).await?;
+    scene
+        .served(&format!("says {reason}"), |object| {
+            has_condition(object, "Ready", "False", Some(reason))
+        })
+        .await?;
+    // What it answers now would be written at once, if it were written.
+    for _ in 0..5 {
+        scene.settle("contour").await?;
+    }
+    let statuses = [
+        "patch gateways/status openfunction",
+        "create events ",
+        "patch events ",
+    ];
+    let writes = scene.plane.writes(User::Host)?.split_off(before);
+    let storms = writes
+        .iter()
+        .filter(|write| !statuses.iter().any(|status| write.starts_with(status)));
+    Ok(storms.count())
+}
+
+async fn two_decisions_in_turn_are_no_storm_of_writes(scene: &Scene) -> Result<()> {
+    let writes = writes_until(scene, "two decisions in turn", "PolicyUnstable").await?;
+    // The first one is what the component decides now; the entry's ports are the user's.
+    ensure!((1..=4).contains(&writes), "{writes} writes");
+    let object = scene
+        .cluster
+        .must_get(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    let said = condition(&object, "Ready").context("Ready")?["message"].to_string();
+    ensure!(said.contains("changed its mind on Gateway"), "{said}");
+    let gateway = scene
+        .cluster
+        .must_get(Kind::Gateway, &scene.infra, "contour")
+        .await?;
+    ensure!(
+        named(&gateway["spec"]["listeners"], "platform").is_some(),
+        "{gateway:#}"
+    );
+    Ok(())
+}
+
+async fn two_defaults_in_turn_are_not_written(scene: &Scene) -> Result<()> {
+    let writes = writes_until(scene, "two defaults in turn", "PolicyAnswerInvalid").await?;
+    ensure!(writes == 0, "{writes} writes");
+    Ok(())
+}
+
+async fn one_more_default_each_time_is_not_written(scene: &Scene) -> Result<()> {
+    let misdeed = "one more default each time";
+    let writes = writes_until(scene, misdeed, "PolicyAnswerInvalid").await?;
+    ensure!(writes == 0, "{writes} writes");
+    Ok(())
+}
+
+async fn what_a_component_does_wrong_is_counted(scene: &Scene) -> Result<()> {
+    served(scene).await?;
+    let deadline = std::time::Instant::now() + PATIENCE;
+    for (what, reason) in [
+        ("trap", "PolicyTrapped"),
+        ("endless loop", "PolicyTimeout"),
+        ("a foreign listener", "PolicyAnswerInvalid"),
+    ] {
+        misdeed(scene, what).await?;
+        let counted =
+            format!("ofn_gateway_policy_faults_total{{policy=\"hostile\",reason=\"{reason}\"}}");
+        while !scene.metrics()?.contains(&counted) {
+            ensure!(
+                std::time::Instant::now() < deadline,
+                "{counted} is not in\n{}",
+                scene.metrics()?
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+    let all = scene.metrics()?;
+    for name in [
+        "ofn_gateway_passes_total{result=\"done\"}",
+        "ofn_gateway_policy_call_duration_seconds_bucket{policy=\"standard\",function=\"default\"",
+        "ofn_gateway_pass_duration_seconds_count",
+    ] {
+        ensure!(all.contains(name), "{name} is not in\n{all}");
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! The components as `make policies` left them: what each may be, and which one serves whom.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use kube::api::DynamicObject;
+use ofn_contract::ObjectName;
+use ofn_gateway::cluster::offline::Offline;
+use ofn_gateway::cluster::{Cluster, Kind};
+use ofn_gateway::pass::pass;
+use ofn_gateway::policies::Policies;
+use ofn_gateway::sandbox::Limits;
+use serde_json::{Value, json};
+use wasmparser::{Parser, Payload};
+
+/// The budget of a component, in bytes.
+const LARGEST: usize = 250_000;
+
+static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
+    let folder = ofn_tests::host::policies().expect("make build");
+    let sandbox = ofn_tests::host::sandbox(Limits::default()).expect("the engine starts");
+    Policies::load(&folder, &sandbox).expect("the components load")
+});
+
+/// The components by name.
+fn components() -> BTreeMap<String, Vec<u8>> {
+    let folder = ofn_tests::host::policies().expect("make build");
+    let files = fs::read_dir(folder).expect("a folder");
+    let path = |file: std::io::Result<fs::DirEntry>| file.expect("a file").path();
+    let is_component = |path: &PathBuf| path.extension().is_some_and(|end| end == "wasm");
+    files
+        .map(path)
+        .filter(is_component)
+        .map(|path| {
+            let name = path.file_stem().expect("a name").to_string_lossy();
+            (name.into_owned(), fs::read(&path).expect("a component"))
+        })
+        .collect()
+}
+
+#[test]
+fn every_component_of_the_makefile_is_built_and_loads() {
+    let makefile = fs::read_to_string(ofn_tests::host::workspace().join("Makefile")).unwrap();
+    let listed = makefile
+        .lines()
+        .find_map(|line| line.strip_prefix("POLICIES := "))
+        .expect("a list of policies");
+    let loaded: Vec<&str> = POLICIES.names().collect();
+    for name in listed.split_whitespace() {
+        assert!(components().contains_key(name), "{name} is not built");
+        assert!(loaded.contains(&name), "{name} does not load");
+    }
+}
+
+#[test]
+fn every_component_imports_nothing() {
+    for (name, bytes) in components() {
+        let mut imports = 0;
+        for payload in Parser::new(0).parse_all(&bytes) {
+            if let Payload::ComponentImportSection(section) = payload.expect("WebAssembly") {
+                imports += section.count();
+            }
+        }
+        assert_eq!(imports, 0, "{name}");
+    }
+}
+
+#[test]
+fn every_component_is_within_the_budget_of_size() {
+    for (name, bytes) in components() {
+        let size = bytes.len();
+        assert!(size <= LARGEST, "{name} has {size} bytes");
+    }
+}
+
+#[test]
+fn a_component_serves_the_controllers_that_it_names_and_the_standard_one_all_others() {
+    for (controller, name) in [
+        ("projectcontour.io/gateway-controller", "contour"),
+        ("projectcontour.io/projectcontour/contour", "contour"),
+        ("istio.io/gateway-controller", "istio"),
+        ("istio.io/mesh-controller", "istio"),
+        (
+            "gateway.envoyproxy.io/gatewayclass-controller",
+            "envoy-gateway",
+        ),
+        ("apisix.apache.org/apisix-ingress-controller", "apisix"),
+        ("apisix.apache.org/gateway-controller", "apisix"),
+        ("traefik.io/gateway-controller", "traefik"),
+        ("io.cilium/gateway-controller", "cilium"),
+        (
+            "gateway.nginx.org/nginx-gateway-controller",
+            "nginx-gateway-fabric",
+        ),
+        ("konghq.com/kic-gateway-controller", "kong"),
+        ("konghq.com/gateway-operator", "standard"),
+        ("gateway.k8s.aws/alb", "standard"),
+        ("networking.gke.io/gateway", "standard"),
+    ] {
+        let policy = POLICIES.for_controller(controller);
+        assert_eq!(policy.description.name, name, "{controller}");
+    }
+}
+
+#[test]
+fn no_two_components_claim_the_same_controller() {
+    let mut claimed = BTreeMap::new();
+    for name in POLICIES.names() {
+        let description = &POLICIES.named(name).expect("a policy").description;
+        for controller in &description.controller_names {
+            let before = claimed.insert(controller.clone(), name);
+            assert_eq!(before, None, "{controller}");
+        }
+    }
+}
+
+fn insert(cluster: &Offline, kind: Kind, object: Value) {
+    let object: DynamicObject = serde_json::from_value(object).expect("an object");
+    cluster.insert(kind, &object);
+}
+
+/// Traefik's class, a Gateway with one listener of somebody else, and an OpenFunction Gateway with
+/// one listener `mine`, after a pass.
+fn traefik(theirs: Value, mine: Value) -> (Offline, Value) {
+    let cluster = Offline::default();
+    insert(
+        &cluster,
+        Kind::GatewayClass,
+        json!({
+            "metadata": {"name": "traefik"},
+            "spec": {"controllerName": "traefik.io/gateway-controller"},
+        }),
+    );
+    insert(
+        &cluster,
+        Kind::KubernetesGateway,
+        json!({
+            "metadata": {"namespace": "infra", "name": "web", "uid": "theirs"},
+            "spec": {"gatewayClassName": "traefik", "listeners": [theirs]},
+        }),
+    );
+    insert(
+        &cluster,
+        Kind::Gateway,
+        json!({
+            "metadata": {"namespace": "ofn", "name": "openfunction"},
+            "spec": {
+                "domain": "ofn.io",
+                "gatewayRef": {"namespace": "infra", "name": "web"},
+                "gatewaySpec": {"listeners": [mine]},
+            },
+        }),
+    );
+    let name = |namespace: &str, name: &str| ObjectName {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    };
+    let ofn = name("ofn", "openfunction");
+    let passing = pass(&cluster, &POLICIES, &ofn, &mut |_| ());
+    futures::executor::block_on(passing).expect("a pass");
+    let gateway = futures::executor::block_on(cluster.get(Kind::Gateway, &ofn)).expect("offline");
+    (cluster, json!(gateway))
+}
+
+fn listener(name: &str, port: u16, hostname: &str) -> Value {
+    json!({"name": name, "port": port, "protocol": "HTTP", "hostname": hostname})
+}
+
+/// Why a listener is not ready.
+fn ready(gateway: &Value, name: &str) -> String {
+    let listeners = gateway["status"]["listeners"].as_array().expect("a status");
+    let listener = listeners.iter().find(|listener| listener["name"] == name);
+    let ready = &listener.expect("a listener")["conditions"][0];
+    let text = |field: &str| ready[field].as_str().unwrap_or_default().to_owned();
+    format!("{}: {}", text("reason"), text("message"))
+}
+
+#[test]
+fn a_port_that_traefik_maps_is_written_mapped_and_shown_as_the_user_wrote_it() {
+    let theirs = listener("theirs", 8443, "a.example.com");
+    let (cluster, gateway) = traefik(theirs, listener("mine", 80, "*.ofn.io"));
+    let written = cluster
+        .results()
+        .into_iter()
+        .find(|object| object["spec"]["gatewayClassName"] == "traefik")
+        .expect("it is written");
+    let ports: Vec<_> = written["spec"]["listeners"]
+        .as_array()
+        .expect("listeners")
+        .iter()
+        .map(|listener| (&listener["name"], &listener["port"]))
+        .map(|(name, port)| format!("{name} {port}"))
+        .collect();
+    assert_eq!(
+        ports,
+        [
+            "\"theirs\" 8443",
+            "\"mine\" 8000",
+            "\"ofn-http-internal\" 8000"
+        ]
+    );
+    let listeners = &gateway["spec"]["gatewaySpec"]["listeners"];
+    assert_eq!(listeners[0]["port"], 80);
+}
+
+#[test]
+fn a_listener_of_somebody_else_on_a_mapped_port_is_a_conflict_that_names_it() {
+    let theirs = listener("theirs", 8000, "*.ofn.io");
+    let (_, gateway) = traefik(theirs, listener("mine", 80, "*.ofn.io"));
+    assert_eq!(
+        ready(&gateway, "mine"),
+        "ListenerConflict: listener theirs of Gateway infra/web serves HTTP for *.ofn.io on port \
+         8000 already: give one of them another host name or port"
+    );
+}
