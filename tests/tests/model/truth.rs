@@ -39,7 +39,7 @@ pub fn the_entry_leads_to_a_gateway_with_our_listeners(_: &World, state: &State)
         let service = data_plane(gateway);
         entry["spec"]["externalName"] == format!("{service}.infra.svc.cluster.local")
     };
-    let gateway = GATEWAYS.iter().find(leads_to);
+    let gateway = GATEWAYS.iter().find(|gateway| leads_to(gateway));
     let gateway = gateway.and_then(|gateway| state.gateway(&infra(gateway)));
     // What others take out of a Gateway is not the host's doing; what it takes out itself, it notes.
     gateway.is_some_and(|gateway| gateway["metadata"]["annotations"].get(INJECTED).is_some())
