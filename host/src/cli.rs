@@ -48,7 +48,7 @@ struct PoliciesFolder {
     #[arg(long = "policies", env = "OFN_GATEWAY_POLICIES", value_name = "DIR")]
     folder: Option<PathBuf>,
     /// Folder for compiled components, of this user alone; made if it is missing [default:
-    /// ofn-gateway in the user's folder for caches, if there is one]
+    /// ofn-gateway/policies in the user's folder for caches, if there is one]
     #[arg(
         long = "policy-cache",
         env = "OFN_GATEWAY_POLICY_CACHE",
@@ -74,7 +74,7 @@ impl PoliciesFolder {
     fn cache(&self) -> Option<Cache> {
         let folder = match &self.cache {
             Some(folder) => folder.clone(),
-            None => dirs::cache_dir()?.join("ofn-gateway"),
+            None => dirs::cache_dir()?.join("ofn-gateway").join("policies"),
         };
         Cache::open(&folder)
             .inspect_err(|error| {

@@ -44,6 +44,9 @@ pub const SLICE_MANAGED_BY_LABEL: &str = "endpointslice.kubernetes.io/managed-by
 /// `k8s.io/endpointslice` of Kubernetes, its mirroring controller.
 pub const MIRROR: &str = "endpointslicemirroring-controller.k8s.io";
 
+/// Namespace and name of the Service that stands for the API server.
+pub const API_SERVER: (&str, &str) = ("default", "kubernetes");
+
 /// Name of the entry Service, in the namespace of the OpenFunction Gateway.
 pub const ENTRY_SERVICE: &str = "gateway";
 

@@ -164,6 +164,7 @@ impl Sandbox {
             .max_core_instances_per_component(CORE_INSTANCES)
             .max_memories_per_component(MEMORIES)
             .max_tables_per_component(TABLES)
+            .max_tables_per_module(TABLES)
             .table_elements(limits.table)
             .max_memory_size(bytes(limits.memory));
         let mut config = config(&limits);
@@ -296,15 +297,28 @@ impl Instance<'_> {
         R: 'static,
         (R,): ComponentNamedList + Lift,
     {
-        let limits = self.component.limits;
-        self.store.set_epoch_deadline(ticks(limits.time));
-        let answer = self
-            .instance
-            .get_typed_func::<P, (R,)>(&mut self.store, index(&self.component.exports))
-            .and_then(|typed| typed.call(&mut self.store, arguments));
+        let answer = self.uncounted_call(function, index, arguments);
         let policy = &self.component.description.name;
         metrics::call_ended(policy, function, self.began.elapsed());
         answer
+    }
+
+    fn uncounted_call<P, R>(
+        &mut self,
+        function: &'static str,
+        index: impl Fn(&Exports) -> &ComponentExportIndex,
+        arguments: P,
+    ) -> Result<R, CallError>
+    where
+        P: ComponentNamedList + Lower,
+        R: 'static,
+        (R,): ComponentNamedList + Lift,
+    {
+        let limits = self.component.limits;
+        self.store.set_epoch_deadline(ticks(limits.time));
+        self.instance
+            .get_typed_func::<P, (R,)>(&mut self.store, index(&self.component.exports))
+            .and_then(|typed| typed.call(&mut self.store, arguments))
             .map(|(answer,)| answer)
             .map_err(|source| CallError::new(function, limits, source))
     }
@@ -338,9 +352,9 @@ impl Instance<'_> {
         Ok(())
     }
 
-    /// `describe`.
+    /// `describe`. Asked once, before the component has a name by which it could be counted.
     pub fn describe(&mut self) -> Result<Description, CallError> {
-        self.call("describe", |exports| &exports.describe, ())
+        self.uncounted_call("describe", |exports| &exports.describe, ())
     }
 
     /// `default`.

@@ -10,6 +10,14 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+/// How many cases a property is tried with: what `PROPTEST_CASES` says, else this many.
+pub fn cases(default: u32) -> u32 {
+    let cases = std::env::var("PROPTEST_CASES").ok();
+    cases
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(default)
+}
+
 /// The spec that the answers are for: listeners of each kind, and a Gateway that is to be made.
 pub fn spec(namespace: &str) -> EffectiveSpec {
     let listener = |name: &str, hostname: &str, port, protocol: &str| Listener {
@@ -66,7 +74,7 @@ pub fn odd_text() -> impl Strategy<Value = String> {
 /// Mostly one of these, sometimes a text that is odd.
 fn mostly(these: Vec<&'static str>) -> impl Strategy<Value = String> {
     prop_oneof![
-        12 => select(these).prop_map(str::to_owned),
+        40 => select(these).prop_map(str::to_owned),
         1 => odd_text(),
     ]
 }

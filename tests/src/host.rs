@@ -65,7 +65,8 @@ pub fn policies_and_the_hostile_one() -> Result<PathBuf> {
 pub fn command(kubeconfig: &Path) -> Result<Command> {
     let mut command = Command::new(program()?);
     command
-        .args(["run", "--log", "info,ofn_gateway=debug"])
+        .args(["run", "--log", "info,ofn_gateway=debug", "--policy-cache"])
+        .arg(target().join("policy-cache"))
         .env("KUBECONFIG", kubeconfig)
         // The machine of the tests may be a pod itself.
         .env_remove("KUBERNETES_SERVICE_HOST");

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use ofn_tests::arbitrary;
 use ofn_tests::fuzz::{TARGETS, seeds};
 use ofn_tests::host::workspace;
 use proptest::prelude::*;
@@ -69,12 +70,8 @@ fn fuzz(name: &str, cases: u32) {
     for input in &inputs {
         target(input);
     }
-    let cases = std::env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|cases| cases.parse().ok())
-        .unwrap_or(cases);
     let mut runner = TestRunner::new(Config {
-        cases,
+        cases: arbitrary::cases(cases),
         failure_persistence: None,
         ..Config::default()
     });

@@ -100,11 +100,8 @@ impl Stage {
 }
 
 fn cases(default: u32) -> TestRunner {
-    let cases = std::env::var("PROPTEST_CASES").ok();
     TestRunner::new(Config {
-        cases: cases
-            .and_then(|cases| cases.parse().ok())
-            .unwrap_or(default),
+        cases: arbitrary::cases(default),
         max_global_rejects: 1_000_000,
         failure_persistence: None,
         ..Config::default()

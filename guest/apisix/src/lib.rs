@@ -15,7 +15,6 @@ use ofn_policy::entry::by_labels;
 use ofn_policy::listeners::{Hostnames, Rules, field, refusal};
 use ofn_policy::settings::{Name, Setting};
 use ofn_policy::{About, Policy};
-use serde_json::json;
 
 const RULES: Rules = Rules {
     vendor: "APISIX",
@@ -79,12 +78,10 @@ impl Policy for Apisix {
             labels: Vec::new(),
             annotations: Vec::new(),
             infrastructure: proxy.map(|proxy| {
-                let parameters = json!({
-                    "group": "apisix.apache.org",
-                    "kind": "GatewayProxy",
-                    "name": proxy.as_str(),
-                });
-                json!({"parametersRef": parameters}).to_string()
+                format!(
+                    r#"{{"parametersRef":{{"group":"apisix.apache.org","kind":"GatewayProxy","name":"{}"}}}}"#,
+                    proxy.as_str()
+                )
             }),
         })
     }

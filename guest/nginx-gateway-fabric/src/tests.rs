@@ -170,13 +170,5 @@ status:
     - {type: Conflicted, status: 'False', reason: NoConflicts, message: No conflicts, observedGeneration: 1}
 ";
     let answer = asked(scene(status));
-    assert_eq!(
-        answer.condition("Scheduled"),
-        "True Scheduled: Gateway is scheduled"
-    );
-    assert_eq!(answer.condition("Ready"), "True Valid: Valid Gateway");
-    assert_eq!(
-        answer.listener_ready("ofn-http-internal"),
-        "True Ready: Valid listener"
-    );
+    answer.assert_ready("ofn-http-internal");
 }

@@ -85,16 +85,7 @@ pub fn entry(seen: &Observation, vendor: &[ServiceQuery]) -> Result<Option<Entry
 /// the first listener that has it, if that is a valid and free name.
 pub fn ports(listeners: &[Listener]) -> Vec<EntryPort> {
     let mut ports: Vec<EntryPort> = Vec::new();
-    for listener in listeners {
-        let protocol = if listener.protocol == "UDP" {
-            "UDP"
-        } else {
-            "TCP"
-        };
-        let known = |port: &EntryPort| port.port == listener.port && port.protocol == protocol;
-        if ports.iter().any(known) {
-            continue;
-        }
+    for (listener, protocol) in first_of_each_port(listeners) {
         let free = |name: &str| !ports.iter().any(|port| port.name == name);
         let plain = format!("{}-{}", protocol.to_lowercase(), listener.port);
         let name = [listener.name.clone(), plain.clone()]
@@ -109,6 +100,25 @@ pub fn ports(listeners: &[Listener]) -> Vec<EntryPort> {
         });
     }
     ports
+}
+
+/// The first listener of each port and protocol of a Service, `TCP` or `UDP`.
+fn first_of_each_port(listeners: &[Listener]) -> Vec<(&Listener, &'static str)> {
+    let mut first: Vec<(&Listener, &'static str)> = Vec::new();
+    for listener in listeners {
+        let protocol = if listener.protocol == "UDP" {
+            "UDP"
+        } else {
+            "TCP"
+        };
+        let is_known = first
+            .iter()
+            .any(|(known, of)| (known.port, *of) == (listener.port, protocol));
+        if !is_known {
+            first.push((listener, protocol));
+        }
+    }
+    first
 }
 
 /// What has the label of the Gateway, beside it.
@@ -193,10 +203,20 @@ fn point_at(service: &Service) -> EntryTarget {
 /// more than one namespace, nobody can say which of them is meant. One that is somewhere else and
 /// has none of our ports is something else.
 pub fn found<'a>(seen: &'a Observation, query: &ServiceQuery) -> Option<&'a Service> {
-    let wanted = ports(&seen.spec.listeners);
+    let mut answers = seen
+        .services
+        .iter()
+        .filter(|service| is_answer(service, query))
+        .peekable();
+    // Most queries have no answer, and are asked in each decision.
+    answers.peek()?;
+    let wanted = first_of_each_port(&seen.spec.listeners);
     let serves = |service: &Service| {
-        let has = |port: &&EntryPort| service.ports.iter().any(|other| other.port == port.port);
-        wanted.iter().filter(has).count()
+        let has = |port: u16| service.ports.iter().any(|other| other.port == port);
+        wanted
+            .iter()
+            .filter(|(listener, _)| has(listener.port))
+            .count()
     };
     let is_beside = |service: &&Service| service.name.namespace == seen.spec.target.name.namespace;
     let anywhere = matches!(
@@ -206,10 +226,7 @@ pub fn found<'a>(seen: &'a Observation, query: &ServiceQuery) -> Option<&'a Serv
             ..
         })
     );
-    let (beside, elsewhere): (Vec<&Service>, Vec<&Service>) = seen
-        .services
-        .iter()
-        .filter(|service| is_answer(service, query))
+    let (beside, elsewhere): (Vec<&Service>, Vec<&Service>) = answers
         .filter(|service| !anywhere || serves(service) > 0)
         .partition(is_beside);
     let is_ambiguous = elsewhere

@@ -20,6 +20,13 @@ const LONGEST_MESSAGE: usize = 32_000;
 const MOST_TEXT: usize = 200_000;
 /// The CRD allows as many addresses.
 const MOST_ADDRESSES: usize = 16;
+/// The CRD allows as many kinds of routes.
+const MOST_KINDS: usize = 8;
+/// Bytes of names that are passed on; one that is longer, or not printable, is left out.
+const LONGEST_ADDRESS: usize = 253;
+const LONGEST_GROUP: usize = 253;
+const LONGEST_KIND: usize = 63;
+const LONGEST_TYPE: usize = 316;
 
 /// The status for a spec whose Kubernetes Gateway is `gateway`, or does not exist, and whose class
 /// exists or not: nobody reports on a Gateway without a class.
@@ -73,11 +80,15 @@ pub fn aggregate(
     let mut conditions = vec![scheduled, ready];
     conditions.extend(seen.others());
     conditions.truncate(MOST_CONDITIONS);
-    let mut addresses = gateway.addresses.clone();
-    addresses.truncate(MOST_ADDRESSES);
+    let fits = |text: &str| is_name(text, LONGEST_ADDRESS);
+    let addresses = gateway.addresses.iter();
     let mut status = GatewayStatus {
         conditions,
-        addresses,
+        addresses: addresses
+            .filter(|address| fits(&address.type_) && fits(&address.value))
+            .take(MOST_ADDRESSES)
+            .cloned()
+            .collect(),
         listeners,
     };
     shorten(&mut status);
@@ -171,12 +182,18 @@ fn listener_status(listener: &Listener, gateway: &KubernetesGateway) -> Listener
     let mut listed = vec![ready];
     listed.extend(conditions.others());
     listed.truncate(MOST_CONDITIONS);
-    let mut supported_kinds = seen.supported_kinds.clone();
-    supported_kinds.truncate(MOST_CONDITIONS);
+    let kinds = seen.supported_kinds.iter();
     ListenerStatus {
         name: listener.name.clone(),
-        attached_routes: seen.attached_routes,
-        supported_kinds,
+        attached_routes: seen.attached_routes.max(0),
+        supported_kinds: kinds
+            .filter(|kind| {
+                let group = kind.group.is_empty() || is_name(&kind.group, LONGEST_GROUP);
+                group && is_name(&kind.kind, LONGEST_KIND)
+            })
+            .take(MOST_KINDS)
+            .cloned()
+            .collect(),
         conditions: listed,
     }
 }
@@ -223,13 +240,22 @@ trait Renamed {
 
 impl Renamed for Condition {
     fn renamed(&self, type_: &str) -> Condition {
+        let status = match self.status.as_str() {
+            known @ ("True" | "False") => known,
+            _ => "Unknown",
+        };
         condition(
             type_,
-            &self.status,
+            status,
             &printable(&self.reason, LONGEST_REASON),
             printable(&self.message, LONGEST_MESSAGE),
         )
     }
+}
+
+/// Whether what an implementation wrote can be passed on as a name of at most so many bytes.
+fn is_name(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len()) && text.chars().all(is_printable)
 }
 
 /// A condition that nobody wrote: the CRD fills in today's types, and an implementation that writes
@@ -329,6 +355,7 @@ impl<'a> Conditions<'a> {
             .all
             .iter()
             .filter(|condition| self.is_current(condition))
+            .filter(|condition| is_name(&condition.type_, LONGEST_TYPE))
             .filter(|condition| {
                 !matches!(
                     (condition.type_.as_str(), condition.status.as_str()),
@@ -340,6 +367,7 @@ impl<'a> Conditions<'a> {
             .map(|condition| condition.renamed(&condition.type_))
             .collect();
         others.sort_by(|a, b| a.type_.cmp(&b.type_));
+        others.dedup_by(|a, b| a.type_ == b.type_);
         others
     }
 }

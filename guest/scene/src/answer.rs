@@ -123,6 +123,22 @@ impl Answer {
             .expect("a listener");
         text(&listener.conditions, "Ready")
     }
+
+    /// Asserts that the status says that all is well with the Gateway and a listener, in the words that
+    /// the contract fixes.
+    ///
+    /// # Panics
+    ///
+    /// When it says something else.
+    #[track_caller]
+    pub fn assert_ready(&self, listener: &str) {
+        assert_eq!(
+            self.condition("Scheduled"),
+            "True Scheduled: Gateway is scheduled"
+        );
+        assert_eq!(self.condition("Ready"), "True Valid: Valid Gateway");
+        assert_eq!(self.listener_ready(listener), "True Ready: Valid listener");
+    }
 }
 
 fn text(conditions: &[Condition], type_: &str) -> String {

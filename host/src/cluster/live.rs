@@ -260,16 +260,17 @@ pub async fn gateway_api_version(client: &Client) -> kube::Result<Option<String>
     Ok(None)
 }
 
-/// Where the API server is, as Service `default/kubernetes` says. What cannot be read is left out,
+/// Where the API server is, as [`names::API_SERVER`] says. What cannot be read is left out,
 /// and logged: it is a second line of defence.
 pub async fn api_server(client: &Client) -> Vec<SocketAddr> {
-    let services = Api::<Service>::namespaced(client.clone(), "default");
-    let slices = Api::<EndpointSlice>::namespaced(client.clone(), "default");
-    let of_it = ListParams::default().labels("kubernetes.io/service-name=kubernetes");
+    let (namespace, name) = names::API_SERVER;
+    let services = Api::<Service>::namespaced(client.clone(), namespace);
+    let slices = Api::<EndpointSlice>::namespaced(client.clone(), namespace);
+    let of_it = ListParams::default().labels(&format!("{}={name}", names::SERVICE_NAME_LABEL));
     let (service, slices) =
-        futures::future::join(services.get_opt("kubernetes"), slices.list(&of_it)).await;
+        futures::future::join(services.get_opt(name), slices.list(&of_it)).await;
     let warn = |error: &kube::Error| {
-        tracing::warn!(%error, "where the API server is cannot be read from default/kubernetes");
+        tracing::warn!(%error, "where the API server is cannot be read from {namespace}/{name}");
     };
     let service = service.inspect_err(warn).ok().flatten();
     let spec = service.and_then(|service| service.spec).unwrap_or_default();

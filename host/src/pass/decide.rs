@@ -17,7 +17,7 @@ use kube::ResourceExt;
 
 /// So often a component may answer otherwise when it is asked about its own answer: a host name that
 /// was generated for one domain may read as the user's under the next one.
-const MOST_THOUGHTS: usize = 4;
+const MOST_THOUGHTS: usize = 3;
 
 /// The component did not do its part.
 #[derive(Debug, thiserror::Error)]
@@ -92,14 +92,11 @@ pub fn spec(policy: &PolicyComponent, gateway: &api::Gateway) -> Answer<Effectiv
 /// Whether the component stands by an effective spec when it has been acted on, perhaps after a
 /// second thought. One that does not would have us write the OpenFunction Gateway for ever.
 pub fn settles(policy: &PolicyComponent, world: &World, intent: &Intent) -> Result<(), Failure> {
-    if plan::gateway_after(world, intent).is_none() {
+    let Some(mut after) = plan::gateway_after(world, intent) else {
         return Ok(());
-    }
+    };
     let (mut world, mut intent) = (world.clone(), intent.clone());
     for _ in 0..MOST_THOUGHTS {
-        let Some(after) = plan::gateway_after(&world, &intent) else {
-            return Ok(());
-        };
         world.gateway = after;
         if let (Intent::Serve { wish, visible, .. }, Ok(spec)) =
             (&mut intent, spec(policy, &world.gateway)?)
@@ -107,6 +104,10 @@ pub fn settles(policy: &PolicyComponent, world: &World, intent: &Intent) -> Resu
             *visible = Some(Box::new(api::GatewaySpec::from_effective(&spec)));
             wish.spec = spec;
         }
+        after = match plan::gateway_after(&world, &intent) {
+            None => return Ok(()),
+            Some(after) => after,
+        };
     }
     Err(Broken::unsettled().into())
 }

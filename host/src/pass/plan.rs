@@ -25,7 +25,7 @@ use super::report::{Notice, Problem};
 use super::vet::Wish;
 use super::world::World;
 use crate::api;
-use crate::cluster::{Change, Kind, Write};
+use crate::cluster::{Change, Write};
 
 /// What an OpenFunction Gateway is to become.
 #[derive(Clone, Debug)]
@@ -65,13 +65,16 @@ pub struct Plan {
     pub again: Option<SignedDuration>,
 }
 
-/// The OpenFunction Gateway as it will be when the next writes are done; none if they do not change it.
+/// The OpenFunction Gateway as it will be when what must stand on it is written; none if it stands
+/// there, or if nothing is to be served.
 pub fn gateway_after(world: &World, intent: &Intent) -> Option<api::Gateway> {
-    let plan = next(world, intent);
-    let change = plan.writes.iter().find_map(|write| match &write.change {
-        Change::Patch(patch) if write.kind == Kind::Gateway => Some(patch),
-        _ => None,
-    })?;
+    let Intent::Serve { wish, visible, .. } = intent else {
+        return None;
+    };
+    let write = record::serving(world, wish, visible.as_deref(), &mut Vec::new())?;
+    let Change::Patch(change) = &write.change else {
+        return None;
+    };
     let mut after = json!(world.gateway);
     json_patch::patch(&mut after, change).ok()?;
     serde_json::from_value(after).ok()

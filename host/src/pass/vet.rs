@@ -6,13 +6,13 @@
 //!
 //! | answer | what it may contain | where |
 //! |---|---|---|
-//! | `describe` | a name, a version, a few controller names and settings, one line each | [`mod@describe`] |
-//! | `default` | the domains and the Kubernetes Gateway that the user wrote; 1 to 64 listeners with host names under these domains | [`mod@spec`] |
-//! | `route-of` | host names under these domains, a path, a label | [`mod@route`] |
-//! | `service-queries` | at most 8 questions, in the namespaces of [`Terms`] | [`mod@queries`] |
-//! | `decide` | listeners of the spec, no two of them for the same requests; an entry that traffic may be sent to by [`Terms`] | [`mod@decision`], [`mod@entry`] |
-//! | violations of these | printable texts, cut to a length that fits into a status | [`mod@violations`] |
-//! | `aggregate-status` | what the definition of the OpenFunction Gateway takes, printable | [`mod@status`] |
+//! | `describe` | a name, a version, a few controller names and settings, one line each | `vet/describe.rs` |
+//! | `default` | the domains and the Kubernetes Gateway that the user wrote; 1 to 64 listeners with host names under these domains | `vet/spec.rs` |
+//! | `route-of` | host names under these domains, a path, a label | `vet/route.rs` |
+//! | `service-queries` | at most 8 questions, in the namespaces of [`Terms`] | `vet/queries.rs` |
+//! | `decide` | listeners of the spec, no two of them for the same requests; an entry that traffic may be sent to by [`Terms`] | `vet/decision.rs`, `vet/entry.rs` |
+//! | violations of these | printable texts, cut to a length that fits into a status | `vet/violations.rs` |
+//! | `aggregate-status` | what the definition of the OpenFunction Gateway takes, printable | `vet/status.rs` |
 //!
 //! Whatever passes is accepted by the API server, with one exception: the fields of a listener that
 //! the contract has no words for (`tls`, `allowedRoutes`, …). Of these only the API server knows

@@ -18,8 +18,8 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::Limits;
-use super::compile::{CompileError, Compiler};
+use super::compile::Compiler;
+use super::{Defect, Limits};
 
 /// So many components are kept; the one that was made longest ago goes first.
 const MOST_ENTRIES: usize = 64;
@@ -42,7 +42,7 @@ pub(super) fn component(
     cache: Option<&Cache>,
     limits: &Limits,
     bytes: &[u8],
-) -> Result<Component, CompileError> {
+) -> Result<Component, Defect> {
     let name = entry_name(engine, bytes);
     if let Some(cache) = cache {
         match cache.get(&name) {
@@ -60,7 +60,8 @@ pub(super) fn component(
     {
         tracing::warn!(entry = name, %error, "compiled code is not kept");
     }
-    load(engine, &code).map_err(|error| CompileError::Refused(format!("{error:#}")))
+    // Only here the sizes of its parts are held against those of the pool.
+    load(engine, &code).map_err(|error| Defect::Parts(format!("{error:#}")))
 }
 
 /// The code as a component.

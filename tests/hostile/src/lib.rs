@@ -1,11 +1,11 @@
 //! A component that is the standard one, until an annotation of the OpenFunction Gateway says which
-//! bad thing it is to do: [`MISDEED`].
+//! bad thing it is to do: `networking.openfunction.io/misdeed`.
 
 use ofn_contract::{
-    Condition, Decision, Description, EffectiveSpec, Entry, EntryTarget, Gateway, GatewaySpec,
-    GatewayStatus, KeyValue, Listener, ObjectName, Observation, Violation,
+    Condition, Decision, EffectiveSpec, Entry, EntryTarget, Gateway, GatewaySpec, GatewayStatus,
+    KeyValue, Listener, ObjectName, Observation, Violation,
 };
-use ofn_policy::{Policy, Standard, entry};
+use ofn_policy::{About, Policy, Standard, entry};
 
 ofn_component::export!(Hostile);
 
@@ -24,10 +24,10 @@ fn misdeed(annotations: &[KeyValue]) -> &str {
 }
 
 impl Policy for Hostile {
-    fn describe(&self) -> Description {
-        Description {
-            name: "hostile".to_owned(),
-            ..Standard.describe()
+    fn about(&self) -> About {
+        About {
+            name: "hostile",
+            ..Standard.about()
         }
     }
 
@@ -134,6 +134,7 @@ fn to(target: EntryTarget, seen: &Observation) -> Option<Entry> {
     })
 }
 
+#[allow(unconditional_recursion, reason = "that is the misdeed")]
 fn deeper(depth: u64) -> u64 {
     std::hint::black_box(deeper(std::hint::black_box(depth + 1))) + 1
 }

@@ -194,7 +194,8 @@ async fn an_unknown_setting_and_an_unknown_policy_are_reported(scene: &Scene) ->
         .map(|ready| ready["message"].to_string())
         .unwrap_or_default();
     ensure!(
-        message.contains("there is no policy \\\"nobody\\\"; there is standard"),
+        message.contains("there is no policy \\\"nobody\\\"; there is ")
+            && message.contains("standard"),
         "{message}"
     );
     scene.edit(annotate(policy, json!("standard"))).await?;

@@ -242,7 +242,7 @@ async fn what_a_component_does_wrong_is_counted(scene: &Scene) -> Result<()> {
     let all = scene.metrics()?;
     for name in [
         "ofn_gateway_passes_total{result=\"done\"}",
-        "ofn_gateway_policy_call_duration_seconds_bucket{policy=\"standard\",function=\"default\"",
+        "ofn_gateway_policy_call_duration_seconds_bucket{policy=\"hostile\",function=\"default\"",
         "ofn_gateway_pass_duration_seconds_count",
     ] {
         ensure!(all.contains(name), "{name} is not in\n{all}");

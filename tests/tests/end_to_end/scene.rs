@@ -125,7 +125,7 @@ impl Scene {
     }
 
     pub async fn class(&self) -> Result<()> {
-        let spec = json!({"spec": {"controllerName": "projectcontour.io/gateway-controller"}});
+        let spec = json!({"spec": {"controllerName": "example.com/gateway-controller"}});
         self.cluster
             .apply(Kind::GatewayClass, "", "contour", "platform-team", spec)
             .await?;

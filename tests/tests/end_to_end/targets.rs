@@ -233,6 +233,7 @@ async fn one_that_is_created_while_the_first_is_being_deleted_takes_over_when_th
     scene: &Scene,
 ) -> Result<()> {
     scene.serve_default().await?;
+    // The other one has a later name: both may be created in one second.
     // Somebody else's finalizer makes its end last.
     let finalizers = ["networking.openfunction.io/finalizer", "example.com/other"];
     scene
@@ -247,13 +248,13 @@ async fn one_that_is_created_while_the_first_is_being_deleted_takes_over_when_th
     spec["gatewaySpec"]["listeners"] = json!([listener("second", "*.ofn.io")]);
     scene
         .cluster
-        .create(Kind::Ofn, &scene.ofn, "a-second", json!({"spec": spec}))
+        .create(Kind::Ofn, &scene.ofn, "z-second", json!({"spec": spec}))
         .await?;
     scene.start_host()?;
     scene.has_listeners("contour", &["platform"]).await?;
     scene
         .cluster
-        .eventually(Kind::Ofn, &scene.ofn, "a-second", "stands by", |object| {
+        .eventually(Kind::Ofn, &scene.ofn, "z-second", "stands by", |object| {
             has_condition(object, "Ready", "False", Some("NotServed"))
         })
         .await?;

@@ -124,7 +124,7 @@ fn an_entry_of_another_user_is_not_loaded() {
 fn a_folder_that_others_can_use_is_no_cache() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("chmod");
-    let error = Cache::open(folder.path()).err().expect("refused");
+    let error = Cache::open(folder.path()).expect_err("refused");
     assert!(error.to_string().contains("chmod go="), "{error}");
 }
 

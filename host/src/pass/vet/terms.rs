@@ -7,6 +7,8 @@ use ipnet::IpNet;
 use ofn_contract::dns::is_reachable;
 use ofn_contract::{EntryPort, ObjectName};
 
+use crate::names;
+
 /// Where clouds serve metadata, credentials among them, besides the link-local addresses that
 /// Kubernetes refuses itself. In this order: AWS on IPv6 (RFC 4193), Alibaba, Azure, Oracle.
 const METADATA: [&str; 4] = [
@@ -95,7 +97,7 @@ impl Terms {
 
     /// Whether traffic may be sent to a Service.
     pub(super) fn allow_service(&self, name: &ObjectName) -> bool {
-        let is_api_server = name.namespace == "default" && name.name == "kubernetes";
+        let is_api_server = (name.namespace.as_str(), name.name.as_str()) == names::API_SERVER;
         self.allow_namespace(&name.namespace) && !is_api_server
     }
 }
