@@ -6,11 +6,12 @@ CARGO := cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Components of guest/, each a folder with a crate of this name.
 POLICIES := standard apisix cilium contour envoy-gateway istio kong nginx-gateway-fabric traefik
+TRAFFIC := network kube-proxy coredns contour envoy $(if $(WITHOUT_TRAEFIK),,traefik)
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ofn-gateway/tools
 CARGO_DENY := $(TOOLS)/cargo-deny-0.20.2
 CARGO_FUZZ := $(TOOLS)/cargo-fuzz-0.13.2
 
-.PHONY: build demo test soak fuzz bench lint assets toolchain programs policies hostile
+.PHONY: build demo test soak fuzz record bench lint assets control-plane toolchain programs policies hostile
 
 ## build: the program and its components
 build: policies
@@ -20,17 +21,17 @@ build: policies
 programs: toolchain
 	$(CARGO) build --locked --release --workspace --bins
 
-## demo: the main job on a real API server; DEMO_ONCE=1 ends by itself, DEMO_CLUSTER=current uses
-## the cluster of KUBECONFIG
-demo: build assets
+## demo: the main job with real requests; DEMO_ONCE=1 ends by itself, WITHOUT_TRAEFIK=1 leaves out the
+## switch to Traefik, DEMO_CLUSTER=current uses the cluster of KUBECONFIG
+demo: build $(if $(filter current,$(DEMO_CLUSTER)),control-plane,assets)
 	$(TARGET)/release/demo
 
-## test: all tests
+## test: all tests; WITHOUT_TRAEFIK=1 leaves out those that need Traefik
 test: build hostile assets
 	$(CARGO) test --locked --release --workspace
 
 ## soak: the property tests with many more cases, the model with one more edit of the user
-soak: build assets
+soak: build control-plane
 	PROPTEST_CASES=$(or $(PROPTEST_CASES),100000) $(CARGO) test --locked --release --workspace --test properties
 	PROPTEST_CASES=$(or $(PROPTEST_CASES),20000) $(CARGO) test --locked --release --workspace --test passes
 	MODEL_MORE=$(or $(MODEL_MORE),1) $(CARGO) test --locked --release --workspace --test model -- --nocapture --test-threads=1
@@ -45,8 +46,12 @@ fuzz: build $(CARGO_FUZZ)
 	    fuzz/corpus/$$target $(abspath $(TARGET))/fuzz-seeds/$$target -- -max_total_time=$(or $(FUZZ_SECONDS),600) -rss_limit_mb=4096 || exit 1; \
 	done
 
+## record: the statuses that implementations write, anew, with the versions that are pinned
+record: build assets
+	$(TARGET)/release/record
+
 ## bench: what is measured beside the budgets
-bench: build hostile assets
+bench: build hostile control-plane
 	$(TARGET)/release/bench
 
 ## lint: form, lints, documentation, licences and sources of dependencies. Advisories need a
@@ -57,11 +62,12 @@ lint: toolchain $(CARGO_DENY)
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --release --workspace --no-deps --document-private-items
 	$(CARGO_DENY)/bin/cargo-deny --locked check bans licenses sources
 
-## assets: the folder with the control plane, built once
-assets:
-	@tests/assets/assets.sh control-plane
-	@tests/assets/assets.sh gateway-api-v1.5.1 >/dev/null
-	@tests/assets/assets.sh gateway-api-v0.8.0 >/dev/null
+## assets: what the demo and the tests run, each built once; Traefik is the dearest
+assets: control-plane
+	@for asset in $(TRAFFIC); do tests/assets/assets.sh $$asset >/dev/null || exit 1; done
+
+control-plane:
+	@for asset in $@ gateway-api-v1.5.1 gateway-api-v0.8.0; do tests/assets/assets.sh $$asset >/dev/null || exit 1; done
 
 # A component for the tests.
 hostile: policies

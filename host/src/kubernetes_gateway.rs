@@ -152,6 +152,16 @@ impl KubernetesGateway {
             .unwrap_or_default()
     }
 
+    /// The most routes that one of these listeners has, as far as the implementation says.
+    pub fn most_routes(&self, listeners: &BTreeSet<String>) -> i64 {
+        let statuses = list(&self.status, "listeners").iter();
+        statuses
+            .filter(|status| listeners.contains(listener_name(status)))
+            .filter_map(|status| status["attachedRoutes"].as_i64())
+            .max()
+            .unwrap_or_default()
+    }
+
     /// It as a component sees it.
     pub fn to_contract(&self) -> contract::KubernetesGateway {
         contract::KubernetesGateway {

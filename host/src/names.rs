@@ -29,6 +29,10 @@ pub const CREATED_FOR_ANNOTATION: &str = "networking.openfunction.io/created-for
 /// somebody had changed it, and when.
 pub const UNDONE_ANNOTATION: &str = "networking.openfunction.io/undone";
 
+/// On the entry Service and its EndpointSlices: when they were moved from one Kubernetes Gateway to
+/// another.
+pub const MOVED_ANNOTATION: &str = "networking.openfunction.io/moved";
+
 /// Label of all that we created, with [`MANAGER`] as its value.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Label by which an EndpointSlice belongs to a Service.

@@ -23,8 +23,9 @@ use self::carry_out::carry_out;
 use self::decide::Failure;
 use self::observe::Interest;
 use self::plan::Intent;
+use self::plan::handover::Readiness;
 use self::report::{Notice, Problem};
-use self::world::{World, recorded_targets};
+use self::world::{Target, World, recorded_targets};
 use crate::api::{self, GatewayStatus};
 use crate::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError, name_of};
 use crate::metrics;
@@ -198,23 +199,20 @@ impl Pass {
         )
     }
 
-    /// Whether the present Kubernetes Gateway serves our listeners.
-    fn is_ready(&self) -> bool {
-        let (Some(policy), Some(spec)) = (&self.policy, &self.spec) else {
-            return false;
-        };
-        decide::status(policy, &self.world, spec).is_ok_and(|status| {
+    /// Whether the present Kubernetes Gateway can take over from past ones.
+    fn readiness(&self, policy: &PolicyComponent, spec: &EffectiveSpec) -> Readiness {
+        let targets = recorded_targets(&self.world.gateway);
+        let is_past = |target: &Target| target.object_name() != spec.target.name;
+        if !targets.iter().any(is_past) {
+            return Readiness::Ahead;
+        }
+        let serves = decide::status(policy, &self.world, spec).is_ok_and(|status| {
             status
                 .conditions
                 .iter()
                 .any(|condition| condition.type_ == "Ready" && condition.status == "True")
-        })
-    }
-
-    fn leaves_a_target(&self, present: &ObjectName) -> bool {
-        recorded_targets(&self.world.gateway)
-            .iter()
-            .any(|target| target.object_name() != *present)
+        });
+        Readiness::of(serves, &self.world, spec)
     }
 }
 
@@ -280,12 +278,12 @@ async fn serve<C: Cluster>(
         return Ok(pass);
     };
     let visible = is_valid.then(|| Box::new(api::GatewaySpec::from_effective(&spec)));
-    let ready = !pass.leaves_a_target(&spec.target.name) || pass.is_ready();
+    let readiness = pass.readiness(&policy, &spec);
     let intent = Intent::Serve {
         wish: Box::new(wish),
         policy: policy.digest.clone(),
         visible,
-        ready,
+        readiness,
     };
     if is_valid && let Err(failure) = decide::settles(defaulting, &pass.world, &intent) {
         pass.outcome.at_fault(defaulting, &failure);

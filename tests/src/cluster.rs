@@ -1,6 +1,7 @@
 //! What a platform team does to a cluster, in few words.
 
 use std::fmt::Debug;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Cluster {
     client: Client,
     gateway_api: &'static str,
+    patience: Duration,
 }
 
 /// The kinds of objects that tests speak of.
@@ -33,12 +35,18 @@ pub enum Kind {
     Gateway,
     /// Its class.
     GatewayClass,
+    /// A route.
+    HttpRoute,
     /// A Service.
     Service,
     /// An EndpointSlice.
     EndpointSlice,
     /// What EndpointSlices were before.
     Endpoints,
+    /// A Secret.
+    Secret,
+    /// A node.
+    Node,
     /// A namespace.
     Namespace,
     /// An event.
@@ -68,9 +76,17 @@ impl Kind {
                 "GatewayClass",
                 "gatewayclasses",
             ),
+            Self::HttpRoute => (
+                "gateway.networking.k8s.io",
+                gateway_api,
+                "HTTPRoute",
+                "httproutes",
+            ),
             Self::Service => ("", "v1", "Service", "services"),
             Self::EndpointSlice => ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
             Self::Endpoints => ("", "v1", "Endpoints", "endpoints"),
+            Self::Secret => ("", "v1", "Secret", "secrets"),
+            Self::Node => ("", "v1", "Node", "nodes"),
             Self::Namespace => ("", "v1", "Namespace", "namespaces"),
             Self::Event => ("events.k8s.io", "v1", "Event", "events"),
             Self::Definition => (
@@ -97,6 +113,7 @@ impl Cluster {
         Self {
             client,
             gateway_api: "v1",
+            patience: PATIENCE,
         }
     }
 
@@ -109,15 +126,24 @@ impl Cluster {
         }
     }
 
+    /// The same cluster, waited for longer or shorter than [`PATIENCE`].
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self {
+            patience,
+            ..self.clone()
+        }
+    }
+
     /// The client.
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
-    fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
+    /// The objects of a kind in a namespace.
+    pub fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {
         let resource = kind.resource(self.gateway_api);
         match kind {
-            Kind::GatewayClass | Kind::Namespace | Kind::Definition => {
+            Kind::GatewayClass | Kind::Node | Kind::Namespace | Kind::Definition => {
                 Api::all_with(self.client.clone(), &resource)
             }
             _ => Api::namespaced_with(self.client.clone(), namespace, &resource),
@@ -178,7 +204,8 @@ impl Cluster {
         .await
     }
 
-    async fn is_established(&self, definition: &str) -> Result<()> {
+    /// Waits until objects of a definition can be made.
+    pub async fn is_established(&self, definition: &str) -> Result<()> {
         let is_established =
             |definition: &Value| has_condition(definition, "Established", "True", None);
         self.eventually(
@@ -192,18 +219,20 @@ impl Cluster {
         Ok(())
     }
 
-    /// Applies every object of a YAML file, server-side.
-    pub async fn apply_file(&self, file: &Path) -> Result<()> {
+    /// Applies every object of a YAML file, server-side. Answers their names.
+    pub async fn apply_file(&self, file: &Path) -> Result<Vec<String>> {
         let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let mut names = Vec::new();
         for document in serde_yaml_ng::Deserializer::from_str(&text) {
             let value: Value = serde::Deserialize::deserialize(document)?;
             if !value.is_null() {
                 self.apply_value(&value)
                     .await
                     .with_context(|| file.display().to_string())?;
+                names.extend(value["metadata"]["name"].as_str().map(str::to_owned));
             }
         }
-        Ok(())
+        Ok(names)
     }
 
     async fn apply_value(&self, value: &Value) -> Result<()> {
@@ -266,6 +295,33 @@ impl Cluster {
         Ok(json!(
             api.patch(name, &parameters, &Patch::Apply(&object)).await?
         ))
+    }
+
+    /// Puts an address with these ports, each with a name, behind a Service without a selector.
+    pub async fn endpoints(
+        &self,
+        namespace: &str,
+        service: &str,
+        address: Ipv4Addr,
+        ports: &[(&str, u16)],
+    ) -> Result<()> {
+        let ports = ports.iter();
+        let ports = ports.map(|(name, port)| json!({"name": name, "port": port}));
+        let body = json!({
+            "metadata": {"labels": {"kubernetes.io/service-name": service}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [address], "conditions": {"ready": true}}],
+            "ports": ports.collect::<Vec<_>>(),
+        });
+        self.apply(
+            Kind::EndpointSlice,
+            namespace,
+            service,
+            "platform-team",
+            body,
+        )
+        .await?;
+        Ok(())
     }
 
     /// A merge patch, as `kubectl edit` sends it.
@@ -398,7 +454,7 @@ impl Cluster {
         what: &str,
         test: impl Fn(&Value) -> bool,
     ) -> Result<Value> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         loop {
             let seen = self.get(kind, namespace, name).await?;
             match seen {
@@ -420,7 +476,7 @@ impl Cluster {
 
     /// Waits until an object is gone.
     pub async fn eventually_gone(&self, kind: Kind, namespace: &str, name: &str) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         while let Some(object) = self.get(kind, namespace, name).await? {
             if Instant::now() > deadline {
                 bail!("never gone: {kind:?} {namespace}/{name}; it is\n{object:#}");

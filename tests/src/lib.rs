@@ -7,3 +7,4 @@ pub mod fuzz;
 pub mod host;
 pub mod implementation;
 pub mod stepped;
+pub mod traffic;

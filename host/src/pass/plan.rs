@@ -6,6 +6,7 @@
 
 mod clean;
 mod entry;
+pub mod handover;
 mod listeners;
 mod record;
 mod undone;
@@ -19,6 +20,7 @@ use kube::ResourceExt;
 use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 
+use self::handover::Readiness;
 use super::report::{Notice, Problem};
 use super::vet::Wish;
 use super::world::World;
@@ -37,9 +39,8 @@ pub enum Intent {
         /// What its spec should read, so that defaults can be seen; none while the spec that the
         /// user wrote is not the one that is served.
         visible: Option<Box<api::GatewaySpec>>,
-        /// Whether the present Kubernetes Gateway serves our listeners: only then a past one is
-        /// cleaned before its time is up.
-        ready: bool,
+        /// Whether the present Kubernetes Gateway can take over from past ones before their time is up.
+        readiness: Readiness,
     },
     /// Gone, with all that was put into the cluster for it.
     Delete {
@@ -79,9 +80,6 @@ pub fn gateway_after(world: &World, intent: &Intent) -> Option<api::Gateway> {
     serde_json::from_value(after).ok()
 }
 
-/// How long a past Kubernetes Gateway keeps our listeners while the present one is not ready.
-pub const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
-
 /// The next writes.
 pub fn next(world: &World, intent: &Intent) -> Plan {
     let mut plan = Plan::default();
@@ -90,18 +88,24 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
             wish,
             policy,
             visible,
-            ready,
+            readiness,
         } => {
-            let recorded = record::serving(world, wish, visible.as_deref(), &mut plan.notices);
+            let since = handover::ready_since(world, wish, *readiness);
+            let recorded =
+                record::serving(world, wish, since, visible.as_deref(), &mut plan.notices);
             plan.writes.extend(recorded);
             if !plan.writes.is_empty() {
                 return plan;
             }
             let again = undone::wish_of(world, policy);
             listeners::touch(world, wish, &again, &mut plan);
-            entry::next(world, wish, &again, &mut plan);
+            let wait = handover::wait(world, wish, *readiness);
+            entry::next(world, wish, &again, wait.is_some(), &mut plan);
             if plan.writes.is_empty() {
-                clean::past(world, wish, *ready, &mut plan);
+                match wait.or_else(|| handover::drain(world, wish)) {
+                    Some(wait) => plan.look_again(wait),
+                    None => clean::past(world, wish, &mut plan),
+                }
             }
         }
         Intent::Delete { served } => {

@@ -55,6 +55,9 @@ pub struct Target {
     /// When the OpenFunction Gateway left it for another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<Timestamp>,
+    /// Since when it is ready to take over from one that was left, while the entry leads to that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Timestamp>,
 }
 
 impl Target {
@@ -86,6 +89,7 @@ pub fn recorded_targets(gateway: &api::Gateway) -> Vec<Target> {
             uid: None,
             created: false,
             left: None,
+            ready: None,
         });
     }
     targets

@@ -35,6 +35,10 @@ impl Model for World {
             ),
             Property::always("nobody fights", truth::nobody_fights),
             Property::always("the wish comes true", truth::the_wish_comes_true),
+            Property::always(
+                "the entry leads to a Gateway with our listeners",
+                truth::the_entry_leads_to_a_gateway_with_our_listeners,
+            ),
             Property::sometimes("a write is stale", |_, state: &State| state.was_stale),
         ]
     }

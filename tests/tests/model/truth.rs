@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use ofn_tests::stepped::Request;
 use serde_json::Value;
 
-use crate::world::{Action, GATEWAYS, INJECTED, State, World, infra, list, listener};
+use crate::world::{Action, GATEWAYS, INJECTED, State, World, data_plane, infra, list, listener};
 
 /// More writes than any change of the wish takes: they would be a fight.
 const MOST_WRITES: u8 = 16;
@@ -27,6 +27,22 @@ pub fn no_foreign_listener_is_lost(_: &World, state: &State) -> bool {
 /// The host comes to an end with its writes while nobody else does anything.
 pub fn nobody_fights(_: &World, state: &State) -> bool {
     state.writes <= MOST_WRITES
+}
+
+/// While there is an entry, requests find our listeners where it leads: also in the midst of a move.
+pub fn the_entry_leads_to_a_gateway_with_our_listeners(_: &World, state: &State) -> bool {
+    let is_going = |ofn: &Value| ofn["metadata"]["deletionTimestamp"].is_string();
+    let (Some(entry), false) = (state.entry(), state.ofn().is_none_or(is_going)) else {
+        return true;
+    };
+    let leads_to = |gateway: &&str| {
+        let service = data_plane(gateway);
+        entry["spec"]["externalName"] == format!("{service}.infra.svc.cluster.local")
+    };
+    let gateway = GATEWAYS.iter().find(|gateway| leads_to(gateway));
+    let gateway = gateway.and_then(|gateway| state.gateway(&infra(gateway)));
+    // What others take out of a Gateway is not the host's doing; what it takes out itself, it notes.
+    gateway.is_some_and(|gateway| gateway["metadata"]["annotations"].get(INJECTED).is_some())
 }
 
 /// When the user, the others and the host's end cease, the wish comes true and stays true,
@@ -140,6 +156,19 @@ fn wished(state: &State) -> Result<(), String> {
         let marked = gateway["metadata"]["annotations"].get(INJECTED).is_some();
         if marked && !is_target {
             return Err(format!("{name} still has our annotation"));
+        }
+    }
+    if let Some(target) = target {
+        let service = infra(&data_plane(&target.name));
+        let host = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
+        if state
+            .entry()
+            .is_none_or(|entry| entry["spec"]["externalName"] != host)
+        {
+            return Err(format!(
+                "the entry should lead to {host}: {:#?}",
+                state.entry()
+            ));
         }
     }
     if state.ofn().is_some_and(|ofn| {

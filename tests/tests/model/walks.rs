@@ -16,8 +16,8 @@ use ofn_tests::stepped::{Answer, Answers, Request};
 use serde_json::{Value, json};
 
 use crate::world::{
-    Action, Edit, Foreign, GATEWAYS, State, World, infra, is_untouched, openfunction, report,
-    stand_at,
+    Action, Edit, Foreign, GATEWAYS, State, World, data_plane, infra, is_untouched, openfunction,
+    report, stand_at,
 };
 
 const WALKS: u32 = 12;
@@ -116,12 +116,15 @@ impl<'a> Real<'a> {
                     name: "class".to_owned(),
                 },
             ),
-            (Kind::Service, cluster::Kind::Service, infra("envoy")),
             (Kind::KubernetesGateway, cluster::Kind::Gateway, infra("a")),
             (Kind::KubernetesGateway, cluster::Kind::Gateway, infra("b")),
             (Kind::Gateway, cluster::Kind::Ofn, openfunction()),
         ];
-        for (kind, real_kind, name) in given {
+        let services = GATEWAYS.map(|gateway| {
+            let service = infra(&data_plane(gateway));
+            (Kind::Service, cluster::Kind::Service, service)
+        });
+        for (kind, real_kind, name) in services.into_iter().chain(given) {
             let object = first.objects.get(kind, &name).context("it is there")?;
             if real.get(real_kind, &name).await?.is_none() {
                 let body = json!({"spec": object["spec"]});

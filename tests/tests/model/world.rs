@@ -135,6 +135,11 @@ pub struct World {
 /// The Gateways that may exist. The first two do from the beginning.
 pub const GATEWAYS: [&str; 3] = ["a", "b", "made"];
 
+/// The name of the Service of a Gateway.
+pub fn data_plane(gateway: &str) -> String {
+    format!("{gateway}-envoy")
+}
+
 impl World {
     pub fn new(edits: &'static [Edit], most_edits: u8) -> Self {
         Self {
@@ -176,16 +181,18 @@ impl World {
                 "spec": {"controllerName": "example.com/controller"},
             }),
         );
-        insert(
-            &mut objects,
-            Kind::Service,
-            json!({
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": {"namespace": "infra", "name": "envoy"},
-                "spec": {"ports": [{"port": 80}]},
-            }),
-        );
+        for gateway in GATEWAYS {
+            insert(
+                &mut objects,
+                Kind::Service,
+                json!({
+                    "apiVersion": "v1",
+                    "kind": "Service",
+                    "metadata": {"namespace": "infra", "name": data_plane(gateway)},
+                    "spec": {"ports": [{"port": 80}]},
+                }),
+            );
+        }
         insert(
             &mut objects,
             Kind::Gateway,
@@ -423,6 +430,16 @@ impl State {
     pub fn gateway(&self, name: &ObjectName) -> Option<&Value> {
         self.objects
             .get(Kind::KubernetesGateway, name)
+            .map(|object| &**object)
+    }
+
+    pub fn entry(&self) -> Option<&Value> {
+        let name = ObjectName {
+            name: "gateway".to_owned(),
+            ..openfunction()
+        };
+        self.objects
+            .get(Kind::Service, &name)
             .map(|object| &**object)
     }
 

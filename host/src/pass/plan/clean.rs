@@ -2,7 +2,7 @@
 
 use ofn_contract::ObjectName;
 
-use super::{Guarded, PATIENCE, Plan, uid};
+use super::{Guarded, Plan, uid};
 use crate::cluster::{Change, Kind, Write};
 use crate::kubernetes_gateway::{KubernetesGateway, listener_name};
 use crate::names::{self, reason};
@@ -10,20 +10,12 @@ use crate::pass::report::Notice;
 use crate::pass::vet::Wish;
 use crate::pass::world::{Target, World, recorded_targets};
 
-/// Cleans past targets once the present one is ready, or has had its time.
-pub(super) fn past(world: &World, wish: &Wish, ready: bool, plan: &mut Plan) {
+/// Cleans past targets.
+pub(super) fn past(world: &World, wish: &Wish, plan: &mut Plan) {
     for target in recorded_targets(&world.gateway) {
         let name = target.object_name();
-        if name == wish.spec.target.name {
-            continue;
-        }
-        let waited = target
-            .left
-            .map_or(PATIENCE, |left| world.now.duration_since(left));
-        if ready || waited >= PATIENCE {
+        if name != wish.spec.target.name {
             clean(world, &name, plan);
-        } else if is_dirty(world, &name) {
-            plan.look_again(PATIENCE - waited);
         }
     }
 }

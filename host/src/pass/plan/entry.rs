@@ -9,6 +9,7 @@ use kube::{Resource, ResourceExt};
 use ofn_contract::{Entry, EntryPort, EntryTarget, ObjectName};
 use serde_json::{Value, json};
 
+use super::handover::is_under_way;
 use super::undone::{Cause, put_right};
 use super::{Guarded, Plan};
 use crate::api;
@@ -22,19 +23,23 @@ use crate::pass::vet::Wish;
 use crate::pass::world::{World, is_owned_by};
 
 /// The slices first, then the Service, then the slices that it needs no more: at no time does the
-/// Service stand for addresses that nobody has.
+/// Service stand for addresses that nobody has. Where it waits for a Kubernetes Gateway to take over, what
+/// is there stays.
 ///
 /// `again` is what is wished, as [`super::undone::wish_of`] tells it.
-pub(super) fn next(world: &World, wish: &Wish, again: &str, plan: &mut Plan) {
+pub(super) fn next(world: &World, wish: &Wish, again: &str, waits: bool, plan: &mut Plan) {
     if let Some(problem) = foreign(world) {
         plan.problems.push(problem);
         return;
     }
     // Nothing is known: what was known before stays.
     let Some(entry) = &wish.entry else { return };
-    let slices = slices(world, entry);
+    let slices = slices(world, wish, entry);
     if !slices.is_empty() {
         plan.problems.extend(beside(world));
+    }
+    if waits && world.entry.is_some() {
+        return;
     }
     let service = service(world, wish, entry);
     let wanted: Vec<Write> = slices
@@ -71,6 +76,23 @@ pub(super) fn next(world: &World, wish: &Wish, again: &str, plan: &mut Plan) {
             });
         }
     }
+}
+
+/// Whether there is an entry of ours, and it is not known to lead where it should.
+pub(super) fn leads_elsewhere(world: &World, wish: &Wish) -> bool {
+    let ours = |entry: &&Service| is_owned_by(entry.meta(), &world.gateway);
+    let Some(there) = world.entry.as_ref().filter(ours) else {
+        return false;
+    };
+    let Some(entry) = &wish.entry else {
+        return true;
+    };
+    let is_other = |(name, wanted): (&String, &DynamicObject)| {
+        let there = world.slices.get(name);
+        there.is_none_or(|there| !is_current(wanted, &json!(there)))
+    };
+    !is_current(&service(world, wish, entry), &json!(there))
+        || slices(world, wish, entry).iter().any(is_other)
 }
 
 /// Takes the entry and its slices away. The garbage collector would do that too, but late, and an
@@ -183,8 +205,8 @@ fn change(world: &World, again: &str, mut wanted: DynamicObject, plan: &mut Plan
             record = Some(undone.to_text());
         }
         patch = without_odd_ports(&wanted, there, record.as_ref());
-        wanted.metadata.annotations =
-            record.map(|record| BTreeMap::from([(names::UNDONE_ANNOTATION.to_owned(), record)]));
+        let record = record.map(|record| (names::UNDONE_ANNOTATION.to_owned(), record));
+        wanted.annotations_mut().extend(record);
     }
     let applied = apply(Kind::Service, world, names::ENTRY_SERVICE, &wanted);
     Some(match patch {
@@ -272,10 +294,16 @@ fn service(world: &World, wish: &Wish, entry: &Entry) -> DynamicObject {
         None => json!({"type": "ClusterIP", "ports": ports}),
     };
     let labels = [(names::MANAGED_BY_LABEL, names::MANAGER)];
-    object(world, names::ENTRY_SERVICE, &labels, json!({"spec": spec}))
+    object(
+        world,
+        wish,
+        names::ENTRY_SERVICE,
+        &labels,
+        json!({"spec": spec}),
+    )
 }
 
-fn slices(world: &World, entry: &Entry) -> BTreeMap<String, DynamicObject> {
+fn slices(world: &World, wish: &Wish, entry: &Entry) -> BTreeMap<String, DynamicObject> {
     let EntryTarget::IpAddresses(ips) = &entry.target else {
         return BTreeMap::new();
     };
@@ -287,7 +315,7 @@ fn slices(world: &World, entry: &Entry) -> BTreeMap<String, DynamicObject> {
         .map(|(family, name, addresses)| {
             (
                 name.to_owned(),
-                slice(world, name, family, &addresses, &entry.ports),
+                slice(world, wish, name, family, &addresses, &entry.ports),
             )
         })
         .collect()
@@ -295,6 +323,7 @@ fn slices(world: &World, entry: &Entry) -> BTreeMap<String, DynamicObject> {
 
 fn slice(
     world: &World,
+    wish: &Wish,
     name: &str,
     family: &str,
     addresses: &[IpAddr],
@@ -314,10 +343,17 @@ fn slice(
         (names::SLICE_MANAGED_BY_LABEL, names::MANAGER),
     ];
     let data = json!({"addressType": family, "endpoints": endpoints, "ports": ports});
-    object(world, name, &labels, data)
+    object(world, wish, name, &labels, data)
 }
 
-fn object(world: &World, name: &str, labels: &[(&str, &str)], data: Value) -> DynamicObject {
+fn object(
+    world: &World,
+    wish: &Wish,
+    name: &str,
+    labels: &[(&str, &str)],
+    data: Value,
+) -> DynamicObject {
+    let moved = (names::MOVED_ANNOTATION.to_owned(), world.now.to_string());
     let labels = labels
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
@@ -332,6 +368,7 @@ fn object(world: &World, name: &str, labels: &[(&str, &str)], data: Value) -> Dy
                 world.slices.get(name).and_then(ResourceExt::uid)
             },
             labels: Some(labels.collect()),
+            annotations: is_under_way(world, wish).then(|| BTreeMap::from([moved])),
             owner_references: api::Gateway::controller_owner_ref(&world.gateway, &())
                 .map(|owner| vec![owner]),
             ..ObjectMeta::default()

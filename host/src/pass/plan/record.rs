@@ -1,6 +1,7 @@
 //! What is written on the OpenFunction Gateway itself: the finalizer, the targets, the spec that is
 //! acted on, and the defaults that the user can see.
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ use crate::{api, names};
 pub(super) fn serving(
     world: &World,
     wish: &Wish,
+    ready: Option<Timestamp>,
     visible: Option<&api::GatewaySpec>,
     notices: &mut Vec<Notice>,
 ) -> Option<Write> {
@@ -50,7 +52,7 @@ pub(super) fn serving(
             Some(json!({"spec": effective}).to_string()),
         ));
     }
-    let targets = targets(world, wish);
+    let targets = targets(world, wish, ready);
     if json!(targets) != recorded(gateway) {
         annotations.push((names::TARGETS_ANNOTATION, Some(json!(targets).to_string())));
     }
@@ -100,7 +102,7 @@ fn recorded(gateway: &api::Gateway) -> Value {
 }
 
 /// The present target, and the past ones that still have something of ours.
-fn targets(world: &World, wish: &Wish) -> Vec<Target> {
+fn targets(world: &World, wish: &Wish, ready: Option<Timestamp>) -> Vec<Target> {
     let gateway = &world.gateway;
     let present = &wish.spec.target.name;
     let mut targets = recorded_targets(gateway);
@@ -119,6 +121,7 @@ fn targets(world: &World, wish: &Wish) -> Vec<Target> {
             uid: None,
             created: false,
             left: None,
+            ready: None,
         });
     }
     for target in &mut targets {
@@ -142,6 +145,7 @@ fn targets(world: &World, wish: &Wish) -> Vec<Target> {
             None => Some(world.now),
             left => *left,
         };
+        target.ready = ready.filter(|_| name == *present);
     }
     targets
 }
