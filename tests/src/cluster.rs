@@ -222,15 +222,15 @@ impl Cluster {
     /// Applies every object of a YAML file, server-side. Answers their names.
     pub async fn apply_file(&self, file: &Path) -> Result<Vec<String>> {
         let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let documents: Vec<Value> = serde_yaml_ng::Deserializer::from_str(&text)
+            .map(serde::Deserialize::deserialize)
+            .collect::<Result<_, _>>()?;
         let mut names = Vec::new();
-        for document in serde_yaml_ng::Deserializer::from_str(&text) {
-            let value: Value = serde::Deserialize::deserialize(document)?;
-            if !value.is_null() {
-                self.apply_value(&value)
-                    .await
-                    .with_context(|| file.display().to_string())?;
-                names.extend(value["metadata"]["name"].as_str().map(str::to_owned));
-            }
+        for value in documents.iter().filter(|value| !value.is_null()) {
+            self.apply_value(value)
+                .await
+                .with_context(|| file.display().to_string())?;
+            names.extend(value["metadata"]["name"].as_str().map(str::to_owned));
         }
         Ok(names)
     }

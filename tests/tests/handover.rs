@@ -9,6 +9,7 @@ use ofn_gateway::cluster::offline::Offline;
 use ofn_gateway::cluster::{Cluster, Kind, ReadError, Write, WriteError};
 use ofn_gateway::pass::pass;
 use ofn_gateway::pass::plan::handover::{DRAINING, PATIENCE, SETTLING};
+use ofn_gateway::pass::vet::Terms;
 use ofn_gateway::policies::Policies;
 use ofn_gateway::sandbox::Limits;
 use ofn_tests::cluster::named;
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
     let folder = ofn_tests::host::policies().expect("make build");
     let sandbox = ofn_tests::host::sandbox(Limits::default()).expect("the engine starts");
-    Policies::load(&folder, &sandbox).expect("the components load")
+    Policies::load(&folder, &sandbox, Terms::default()).expect("the components load")
 });
 
 const OURS: [&str; 2] = ["ofn-http-internal", "web"];
@@ -63,7 +64,7 @@ impl Cluster for Stage {
 impl Stage {
     /// Served by `a` since long, with so many routes.
     fn on_a(routes: i64) -> Self {
-        let mut stage = Self {
+        let stage = Self {
             cluster: Offline::default(),
             now: Timestamp::UNIX_EPOCH,
         };
@@ -131,7 +132,8 @@ impl Stage {
     /// A pass; answers when the next is due although nothing changes.
     fn pass(&self) -> Option<SignedDuration> {
         let name = name("ofn", "openfunction");
-        let outcome = pass(self, &POLICIES, &name, &mut |_| ());
+        let mut nobody = |_: &_| ();
+        let outcome = pass(self, &POLICIES, &name, &mut nobody);
         let outcome = futures::executor::block_on(outcome).expect("a pass");
         assert_eq!(outcome.problems, []);
         outcome.again

@@ -10,6 +10,7 @@ use ofn_gateway::cluster::live::Live;
 use ofn_gateway::cluster::{Change, Cluster as _, Kind as HostKind, Write};
 use ofn_gateway::pass::carry_out::carry_out;
 use ofn_gateway::pass::plan::Intent;
+use ofn_gateway::pass::plan::handover::Readiness;
 use ofn_gateway::pass::vet::{self, Asked, Terms, Wish};
 use ofn_gateway::pass::{Outcome, observe, report};
 use ofn_tests::arbitrary;
@@ -71,7 +72,7 @@ impl Stage {
             wish: Box::new(wish),
             policy: "sha256:0".to_owned(),
             visible: None,
-            ready: true,
+            readiness: Readiness::Ahead,
         };
         let outcome = carry_out(&self.live, &mut world, &intent).await;
         let deleted = Intent::Delete { served: true };

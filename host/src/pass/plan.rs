@@ -68,10 +68,22 @@ pub struct Plan {
 /// The OpenFunction Gateway as it will be when what must stand on it is written; none if it stands
 /// there, or if nothing is to be served.
 pub fn gateway_after(world: &World, intent: &Intent) -> Option<api::Gateway> {
-    let Intent::Serve { wish, visible, .. } = intent else {
+    let Intent::Serve {
+        wish,
+        visible,
+        readiness,
+        ..
+    } = intent
+    else {
         return None;
     };
-    let write = record::serving(world, wish, visible.as_deref(), &mut Vec::new())?;
+    let write = record::serving(
+        world,
+        wish,
+        *readiness,
+        visible.as_deref(),
+        &mut Vec::new(),
+    )?;
     let Change::Patch(change) = &write.change else {
         return None;
     };
@@ -90,10 +102,13 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
             visible,
             readiness,
         } => {
-            let since = handover::ready_since(world, wish, *readiness);
-            let recorded =
-                record::serving(world, wish, since, visible.as_deref(), &mut plan.notices);
-            plan.writes.extend(recorded);
+            plan.writes.extend(record::serving(
+                world,
+                wish,
+                *readiness,
+                visible.as_deref(),
+                &mut plan.notices,
+            ));
             if !plan.writes.is_empty() {
                 return plan;
             }

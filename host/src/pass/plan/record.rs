@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::clean::{is_created_by_us, is_created_for};
+use super::handover::{self, Readiness};
 use super::{Guarded, uid};
 use crate::cluster::{Change, Kind, Write, name_of};
 use crate::managed_fields::{applier_of, applier_of_field, last_editor};
@@ -20,7 +21,7 @@ use crate::{api, names};
 pub(super) fn serving(
     world: &World,
     wish: &Wish,
-    ready: Option<Timestamp>,
+    readiness: Readiness,
     visible: Option<&api::GatewaySpec>,
     notices: &mut Vec<Notice>,
 ) -> Option<Write> {
@@ -52,7 +53,7 @@ pub(super) fn serving(
             Some(json!({"spec": effective}).to_string()),
         ));
     }
-    let targets = targets(world, wish, ready);
+    let targets = targets(world, wish, handover::ready_since(world, wish, readiness));
     if json!(targets) != recorded(gateway) {
         annotations.push((names::TARGETS_ANNOTATION, Some(json!(targets).to_string())));
     }
