@@ -90,7 +90,7 @@ impl Traffic {
             .await?;
         let addresses = kube_proxy::start(&plane, &cluster).await?;
         let names = coredns::start(&plane)?;
-        answers("CoreDNS", SocketAddr::from((network::DNS, 53))).await?;
+        answers("CoreDNS", || TcpStream::connect((network::DNS, 53))).await?;
         Ok(Self {
             plane,
             cluster,
@@ -210,12 +210,12 @@ impl Vendor {
         Ok(match self {
             Self::Contour => Running {
                 control: Some(contour::start(plane).await?),
-                data: Some(contour::start_envoy(plane)?),
+                data: Some(contour::start_envoy(plane).await?),
             },
             Self::Traefik => {
                 let traefik = traefik::start(plane)?;
-                let entry_point = SocketAddr::from((network::TRAEFIK, traefik::ENTRY_POINT));
-                answers("Traefik", entry_point).await?;
+                let entry_point = (network::TRAEFIK, traefik::ENTRY_POINT);
+                answers("Traefik", || TcpStream::connect(entry_point)).await?;
                 Running {
                     control: Some(traefik),
                     data: None,
@@ -255,11 +255,14 @@ impl Running {
 }
 
 /// Waits until somebody listens.
-async fn answers(what: &str, address: SocketAddr) -> Result<()> {
+async fn answers<S, F: Future<Output = std::io::Result<S>>>(
+    what: &str,
+    connect: impl Fn() -> F,
+) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    while let Err(error) = TcpStream::connect(address).await {
+    while let Err(error) = connect().await {
         if Instant::now() > deadline {
-            bail!("{what} does not listen on {address}: {error}");
+            bail!("{what} does not listen: {error}");
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -77,13 +77,7 @@ pub fn gateway_after(world: &World, intent: &Intent) -> Option<api::Gateway> {
     else {
         return None;
     };
-    let write = record::serving(
-        world,
-        wish,
-        *readiness,
-        visible.as_deref(),
-        &mut Vec::new(),
-    )?;
+    let write = record::serving(world, wish, *readiness, visible.as_deref(), &mut Vec::new())?;
     let Change::Patch(change) = &write.change else {
         return None;
     };

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::answers;
 use super::data_plane::DataPlane;
@@ -68,32 +69,37 @@ pub(super) async fn start(plane: &ControlPlane) -> Result<Process> {
         &plane.folder().join("contour.log"),
     )?;
     // An Envoy that comes too early waits for long before it asks again.
-    answers("Contour", XDS).await?;
+    answers("Contour", || TcpStream::connect(XDS)).await?;
     Ok(contour)
 }
 
 /// Starts Envoy, which goes on without Contour.
-pub(super) fn start_envoy(plane: &ControlPlane) -> Result<Process> {
+pub(super) async fn start_envoy(plane: &ControlPlane) -> Result<Process> {
+    let admin = plane.folder().join("envoy-admin.sock");
     let bootstrap = plane.folder().join("envoy.json");
-    let status = Command::new(program()?)
+    let made = Command::new(program()?)
         .arg("bootstrap")
         .arg(&bootstrap)
         .args(["--xds-address=127.0.0.1", "--xds-port=8001"])
-        .arg(format!(
-            "--admin-address={}",
-            plane.folder().join("envoy-admin.sock").display()
-        ))
-        .status()
+        .arg(format!("--admin-address={}", admin.display()))
+        .output()
         .context("starting contour bootstrap")?;
-    ensure!(status.success(), "contour bootstrap: {status}");
-    Process::start(
+    ensure!(
+        made.status.success(),
+        "contour bootstrap: {}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let envoy = Process::start(
         Command::new(assets("envoy")?.join("envoy"))
-            .args(["-c".as_ref(), bootstrap.as_os_str()])
+            // Not by its path: Envoy reads nothing under /dev, where our temporary files are.
+            .args(["--config-yaml", &fs::read_to_string(&bootstrap)?])
             .args(["--service-cluster", DATA_PLANE.namespace])
             .args(["--service-node", "envoy"])
             .args(["--concurrency", "1", "--disable-hot-restart"]),
         &plane.folder().join("envoy.log"),
-    )
+    )?;
+    answers("Envoy", || UnixStream::connect(&admin)).await?;
+    Ok(envoy)
 }
 
 fn program() -> Result<impl AsRef<Path> + AsRef<std::ffi::OsStr>> {

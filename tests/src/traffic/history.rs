@@ -48,7 +48,7 @@ impl History {
             let since = listed.metadata.resource_version.unwrap_or_default();
             let sender = sender.clone();
             watches.spawn(async move {
-                let parameters = WatchParams::default().fields(&field);
+                let parameters = WatchParams::default().fields(&field).disable_bookmarks();
                 let watch = async {
                     let events = api.watch(&parameters, &since).await?;
                     events
