@@ -109,7 +109,10 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
             let again = undone::wish_of(world, policy);
             listeners::touch(world, wish, &again, &mut plan);
             let wait = handover::wait(world, wish, *readiness);
-            entry::next(world, wish, &again, wait.is_some(), &mut plan);
+            // It never leads to where we have put nothing yet.
+            if plan.writes.is_empty() || clean::is_dirty(world, &wish.spec.target.name) {
+                entry::next(world, wish, &again, wait.is_some(), &mut plan);
+            }
             if plan.writes.is_empty() {
                 match wait.or_else(|| handover::drain(world, wish)) {
                     Some(wait) => plan.look_again(wait),

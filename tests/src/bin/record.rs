@@ -105,7 +105,7 @@ impl Case {
         let version = vendor.version()?;
         let file = folder().join(format!("{}-{version}-{}.yaml", vendor.name(), self.name));
         fs::remove_file(&self.file)?;
-        write(&file, &format!("{} {version}", vendor.name()), recorded)?;
+        write(&file, &format!("{vendor:?} {version}"), recorded)?;
         println!("{}", file.display());
         cluster.delete(Kind::HttpRoute, "default", "hello").await?;
         cluster.delete(Kind::Gateway, namespace, name).await?;
