@@ -151,7 +151,11 @@ fn write(file: &Path, whose: &str, mut gateway: Value) -> Result<()> {
     gateway["metadata"] = metadata.into();
     let by = |key: &'static str| move |value: &Value| value[key].as_str().map(str::to_owned);
     let tidy = |conditions: &mut Value| {
-        for condition in conditions.as_array_mut().into_iter().flatten() {
+        let Some(conditions) = conditions.as_array_mut() else {
+            return;
+        };
+        conditions.sort_by_key(by("type"));
+        for condition in conditions {
             condition["lastTransitionTime"] = "2026-01-01T00:00:00Z".into();
         }
     };

@@ -243,6 +243,14 @@ const RECORDED: &[Recorded] = &[
         ready: ("False", "UnsupportedProtocol"),
         listener: &[GOOD, ("False", "UnsupportedProtocol")],
     },
+    // Contour and Traefik do not mind that they have no address.
+    Recorded {
+        file: "contour-1.33.6-no-address.yaml",
+        listeners: OURS,
+        scheduled: ("True", "Scheduled"),
+        ready: ("True", "Valid"),
+        listener: &[GOOD, GOOD],
+    },
     Recorded {
         file: "contour-1.33.6-conflict.yaml",
         listeners: &["a", "c"],
@@ -252,6 +260,13 @@ const RECORDED: &[Recorded] = &[
     },
     Recorded {
         file: "traefik-3.7.9-good.yaml",
+        listeners: OURS,
+        scheduled: ("True", "Scheduled"),
+        ready: ("True", "Valid"),
+        listener: &[GOOD, GOOD],
+    },
+    Recorded {
+        file: "traefik-3.7.9-no-address.yaml",
         listeners: OURS,
         scheduled: ("True", "Scheduled"),
         ready: ("True", "Valid"),
