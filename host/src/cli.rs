@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
 use crate::pass::vet::Terms;
-use crate::policies::Policies;
+use crate::policies::{Folder, News, Policies};
 use crate::sandbox::{self, Cache, Compiler, Limits, Sandbox};
 
 /// The controller of OpenFunction Gateways, with its opinions in a WebAssembly component.
@@ -44,7 +44,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct PoliciesFolder {
     /// Folder of the policy components, *.wasm [default: policies beside this program or one folder
-    /// up, else /policies]
+    /// up, else /policies]. A run follows it: a file that is put there serves within seconds
     #[arg(long = "policies", env = "OFN_GATEWAY_POLICIES", value_name = "DIR")]
     folder: Option<PathBuf>,
     /// Folder for compiled components, of this user alone; made if it is missing [default:
@@ -62,12 +62,21 @@ struct PoliciesFolder {
 }
 
 impl PoliciesFolder {
+    /// For a command that asks once, and has no log.
     fn load(&self) -> Result<Policies> {
+        let (folder, news) = self.open()?;
+        for warning in news.iter().filter(|news| news.is_warning()) {
+            eprintln!("warning: {warning}");
+        }
+        Ok(Policies::clone(folder.policies()))
+    }
+
+    fn open(&self) -> Result<(Folder, Vec<News>)> {
         let program = std::env::current_exe().context("this program does not find itself")?;
         let sandbox = Sandbox::new(self.limits, Compiler { program }, self.cache())
             .map_err(anyhow::Error::from)
             .context("the WebAssembly engine does not start with these limits")?;
-        Policies::load(&self.path(), &sandbox, self.terms.clone())
+        Folder::open(&self.path(), sandbox, self.terms.clone())
     }
 
     /// A cache that cannot be used costs time, so it is no reason not to start.

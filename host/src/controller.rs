@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -22,13 +23,14 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
 use ofn_contract::{KeyValue, ObjectName, ServiceQuery};
+use tokio::sync::watch;
 
 use crate::cluster::live::{Live, api_server, gateway_api_version};
 use crate::cluster::{Cluster, Kind, name_of};
 use crate::pass::observe::Interest;
 use crate::pass::report::Problem;
 use crate::pass::{self, Outcome};
-use crate::policies::Policies;
+use crate::policies::{Followed, News, Policies};
 use crate::{api, metrics, names};
 
 type GatewayMeta = PartialObjectMeta<api::Gateway>;
@@ -49,7 +51,9 @@ const PAGE: u32 = 100;
 
 struct Context {
     cluster: Live,
-    policies: Arc<Policies>,
+    policies: watch::Receiver<Arc<Policies>>,
+    /// Where the API server is.
+    api_server: Vec<SocketAddr>,
     gateways: Store<GatewayMeta>,
     interests: Mutex<HashMap<ObjectName, Interest>>,
     failures: Mutex<HashMap<ObjectName, u32>>,
@@ -58,21 +62,20 @@ struct Context {
 
 /// Watches a cluster and makes passes until `shutdown` is done; a pass that is under way ends
 /// first. Waits while the APIs that it needs are not served, and begins anew when the Gateway API
-/// comes to be served in another version.
+/// comes to be served in another version. Another component serves from the next pass on.
 ///
 /// # Errors
 ///
 /// When the API server does not answer at the start.
 pub async fn run(
     client: Client,
-    policies: Policies,
+    mut policies: Followed,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<()> {
     client
         .apiserver_version()
         .await
         .context("the API server does not answer")?;
-    let policies = Arc::new(policies);
     let shutdown = shutdown.shared();
     while shutdown.peek().is_none() {
         let version = tokio::select! {
@@ -88,8 +91,7 @@ pub async fn run(
             }
             drop(stop);
         };
-        let policies = Arc::new(policies.beside(api_server(&client).await));
-        let passes = make_passes(&client, &policies, &version, stopped.map(drop));
+        let passes = make_passes(&client, &mut policies, &version, stopped.map(drop));
         tokio::join!(until, passes);
     }
     Ok(())
@@ -157,7 +159,7 @@ impl Served {
 /// Watches a cluster and makes passes until `stop` is done.
 async fn make_passes(
     client: &Client,
-    policies: &Arc<Policies>,
+    policies: &mut Followed,
     gateway_api: &str,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
@@ -174,7 +176,8 @@ async fn make_passes(
             },
         ),
         cluster: cluster.clone(),
-        policies: Arc::clone(policies),
+        policies: policies.policies.clone(),
+        api_server: api_server(client).await,
         gateways: controller.store(),
         interests: Mutex::default(),
         failures: Mutex::default(),
@@ -195,6 +198,7 @@ async fn make_passes(
     let served = Arc::clone(&context);
     let controller = controller
         .graceful_shutdown_on(stop)
+        .reconcile_all_on(changes(policies.policies.clone()))
         // Another OpenFunction Gateway may be the one to serve now.
         .watches(
             Api::<GatewayMeta>::all(client.clone()),
@@ -257,7 +261,7 @@ async fn make_passes(
                 by_slice(&|gateway, _| namespace.as_deref() == Some(&gateway.namespace))
             },
         );
-    controller
+    let passes = controller
         .run(reconcile, after_failure, Arc::clone(&context))
         .for_each(|result| async {
             match result {
@@ -269,8 +273,27 @@ async fn make_passes(
                 ) => {}
                 Err(error) => tracing::warn!(%error, "a watch failed, and begins anew"),
             }
-        })
-        .await;
+        });
+    let tell = async {
+        // Until they are known there is nobody to tell. It fails where the passes end.
+        let _ = context.gateways.wait_until_ready().await;
+        while let Some(news) = policies.news.recv().await {
+            context.tell_of_policies(&news).await;
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = passes => {}
+        () = tell => {}
+    }
+}
+
+/// Each time that other components come to serve.
+fn changes(policies: watch::Receiver<Arc<Policies>>) -> impl Stream<Item = ()> {
+    futures::stream::unfold(policies, async |mut policies| {
+        policies.changed().await.ok()?;
+        Some(((), policies))
+    })
 }
 
 async fn reconcile(
@@ -295,12 +318,13 @@ async fn reconcile(
                 lock(&context.interests).insert(name.clone(), interest.clone());
             };
             let began = Instant::now();
-            let ended =
-                pass::pass(&context.cluster, &context.policies, &name, &mut interested).await;
+            // The whole pass has the same ones.
+            let policies = context.policies.borrow().beside(context.api_server.clone());
+            let ended = pass::pass(&context.cluster, &policies, &name, &mut interested).await;
             metrics::pass_ended(ended.is_ok(), began.elapsed());
             let outcome = ended?;
             lock(&context.failures).remove(&name);
-            tell(&context, &gateway, &outcome).await;
+            tell(&context, &name, &outcome).await;
             // An older one may have come to be known during the pass.
             if context.served().is_some_and(|served| served != name) {
                 return Ok(Action::requeue(FIRST_RETRY));
@@ -326,8 +350,7 @@ fn after_failure(gateway: Arc<GatewayMeta>, error: &pass::Error, context: Arc<Co
 }
 
 /// Logs and events, once for each problem: what the status says already is not told again.
-async fn tell(context: &Context, gateway: &GatewayMeta, outcome: &Outcome) {
-    let name = name_of(gateway);
+async fn tell(context: &Context, name: &ObjectName, outcome: &Outcome) {
     let problems = outcome.new_problems.iter().map(
         |Problem {
              listener,
@@ -344,19 +367,9 @@ async fn tell(context: &Context, gateway: &GatewayMeta, outcome: &Outcome) {
         .map(|notice| (&notice.reason, notice.message.clone()));
     for (reason, message) in problems.chain(notices) {
         tracing::warn!(gateway = %name, reason, "{message}");
-        let event = Event {
-            type_: EventType::Warning,
-            reason: reason.clone(),
-            note: Some(shortened(message)),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
-        let mut reference = gateway.object_ref(&());
-        reference.api_version = Some(api::Gateway::api_version(&()).into_owned());
-        reference.kind = Some(api::Gateway::kind(&()).into_owned());
-        if let Err(error) = context.recorder.publish(&event, &reference).await {
-            tracing::warn!(gateway = %name, %error, "an event could not be written");
-        }
+        context
+            .publish(name, EventType::Warning, reason, message)
+            .await;
     }
 }
 
@@ -393,11 +406,42 @@ impl Context {
             .map(|(_, name)| name)
     }
 
+    /// An event on the OpenFunction Gateway that is served: there is no other object to tell of the
+    /// components that decide for it.
+    async fn tell_of_policies(&self, news: &News) {
+        let Some(served) = self.served() else { return };
+        let type_ = if news.is_warning() {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        };
+        self.publish(&served, type_, news.reason(), news.to_string())
+            .await;
+    }
+
+    async fn publish(&self, name: &ObjectName, type_: EventType, reason: &str, note: String) {
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(shortened(note)),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        let Some(gateway) = self.gateways.get(&reference(name)) else {
+            return;
+        };
+        let mut about = gateway.object_ref(&());
+        about.api_version = Some(api::Gateway::api_version(&()).into_owned());
+        about.kind = Some(api::Gateway::kind(&()).into_owned());
+        if let Err(error) = self.recorder.publish(&event, &about).await {
+            tracing::warn!(gateway = %name, %error, "an event could not be written");
+        }
+    }
+
     fn interested(
         &self,
         test: &dyn Fn(&ObjectName, &Interest) -> bool,
     ) -> Vec<ObjectRef<GatewayMeta>> {
-        let reference = |name: &ObjectName| ObjectRef::new(&name.name).within(&name.namespace);
         let mut interests = lock(&self.interests);
         interests.retain(|name, _| self.gateways.get(&reference(name)).is_some());
         interests
@@ -406,6 +450,10 @@ impl Context {
             .map(|(name, _)| reference(name))
             .collect()
     }
+}
+
+fn reference(name: &ObjectName) -> ObjectRef<GatewayMeta> {
+    ObjectRef::new(&name.name).within(&name.namespace)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

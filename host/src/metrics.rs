@@ -11,6 +11,7 @@ const PASSES: &str = "ofn_gateway_passes_total";
 const PASS_SECONDS: &str = "ofn_gateway_pass_duration_seconds";
 const CALL_SECONDS: &str = "ofn_gateway_policy_call_duration_seconds";
 const FAULTS: &str = "ofn_gateway_policy_faults_total";
+const SERVES: &str = "ofn_gateway_policies_loaded_total";
 const REFUSED: &str = "ofn_gateway_policies_refused_total";
 
 /// From a call on an idle machine to one that is ended.
@@ -46,8 +47,12 @@ pub fn serve(address: SocketAddr) -> Result<()> {
         "Calls of policy components that gave no answer that could be acted on, by reason"
     );
     describe_counter!(
+        SERVES,
+        "Policy components that came to serve, at the start and in place of another one"
+    );
+    describe_counter!(
         REFUSED,
-        "Files that could not be used as policy components, by reason"
+        "Files of policy components that cannot be used, or are gone, by reason"
     );
     Ok(())
 }
@@ -69,7 +74,12 @@ pub(crate) fn policy_failed(policy: &str, reason: &'static str) {
     counter!(FAULTS, "policy" => policy.to_owned(), "reason" => reason).increment(1);
 }
 
-/// A file is no component that could be used.
+/// A component has come to serve.
+pub(crate) fn policy_serves(policy: &str) {
+    counter!(SERVES, "policy" => policy.to_owned()).increment(1);
+}
+
+/// Something is wrong with a file of components.
 pub(crate) fn policy_refused(reason: &'static str) {
     counter!(REFUSED, "reason" => reason).increment(1);
 }

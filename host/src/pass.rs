@@ -26,7 +26,7 @@ use self::plan::Intent;
 use self::plan::handover::Readiness;
 use self::report::{Notice, Problem};
 use self::world::{Target, World, recorded_targets};
-use crate::api::{self, GatewayStatus};
+use crate::api::{self, GatewayStatus, PolicyStatus};
 use crate::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError, name_of};
 use crate::metrics;
 use crate::names::reason;
@@ -143,6 +143,16 @@ async fn try_pass<C: Cluster>(
     let mut pass = serve(cluster, policies, gateway, interested).await?;
     let status = pass.status();
     write_status(cluster, name, before.as_ref(), &status).await?;
+    if let Some(policy) = &status.policy
+        && before.as_ref().and_then(|before| before.policy.as_ref()) != Some(policy)
+    {
+        let PolicyStatus {
+            name: policy,
+            version,
+            digest,
+        } = policy;
+        tracing::info!(gateway = %name, policy, version, digest, "decided by another policy than before");
+    }
     pass.outcome.new_problems = pass
         .outcome
         .problems

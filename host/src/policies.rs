@@ -1,78 +1,53 @@
-//! The folder of components, and which of them decides.
+//! The components, and which of them decides.
+
+mod folder;
+mod follow;
+mod news;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
-use crate::metrics;
+pub use self::folder::Folder;
+pub use self::follow::{Followed, follow};
+pub use self::news::{Named, News};
 use crate::pass::vet::Terms;
 use crate::sandbox::{PolicyComponent, Sandbox};
 
 /// The component that serves where no other one claims to.
 pub const STANDARD: &str = "standard";
 
-/// The components of a folder, and the terms under which they decide.
+/// The components at one moment, and the terms under which they decide.
 #[derive(Clone)]
 pub struct Policies {
+    /// Where two claim the same, the first one has it.
     all: Vec<Arc<PolicyComponent>>,
     standard: Arc<PolicyComponent>,
     terms: Terms,
 }
 
 impl Policies {
-    /// Loads every `*.wasm` of a folder, by file name. One that cannot be used is reported and left
-    /// out; the standard one must be there.
+    /// The components of a folder as they are now. What cannot be used is logged and left out.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be read, or has no standard component.
     pub fn load(folder: &Path, sandbox: &Sandbox, terms: Terms) -> Result<Self> {
-        let mut files: Vec<_> = std::fs::read_dir(folder)
-            .with_context(|| {
-                format!(
-                    "the folder of policies, {}, cannot be read",
-                    folder.display()
-                )
-            })?
-            .filter_map(Result::ok)
-            .map(|entry| entry.path())
-            .filter(|path| {
-                path.extension()
-                    .is_some_and(|extension| extension == "wasm")
-            })
-            .collect();
-        files.sort();
-        let mut all: Vec<Arc<PolicyComponent>> = Vec::new();
-        for file in files {
-            match sandbox.load(&file) {
-                Err(error) => {
-                    let reason = error.defect.reason();
-                    tracing::error!(%error, reason, "a policy is left out");
-                    metrics::policy_refused(reason);
-                }
-                Ok(policy) => {
-                    let name = &policy.description.name;
-                    if all.iter().any(|other| other.description.name == *name) {
-                        tracing::error!(file = %file.display(), policy = name, "a policy is left out: an earlier file has this name too");
-                        metrics::policy_refused("PolicyNameTaken");
-                        continue;
-                    }
-                    tracing::info!(file = %file.display(), policy = name, version = policy.description.version, digest = policy.digest, "a policy is loaded");
-                    all.push(Arc::new(policy));
-                }
-            }
-        }
-        let Some(standard) = all
+        let (folder, news) = Folder::open(folder, sandbox.clone(), terms)?;
+        news.iter().for_each(News::record);
+        Ok(Self::clone(folder.policies()))
+    }
+
+    /// None where there is no standard component.
+    fn new(all: Vec<Arc<PolicyComponent>>, terms: Terms) -> Option<Self> {
+        let standard = all
             .iter()
-            .find(|policy| policy.description.name == STANDARD)
-            .cloned()
-        else {
-            bail!(
-                "the folder of policies, {}, has no usable component called {STANDARD:?}",
-                folder.display()
-            );
-        };
-        Ok(Self {
+            .find(|policy| policy.description.name == STANDARD)?;
+        Some(Self {
+            standard: Arc::clone(standard),
             all,
-            standard,
             terms,
         })
     }

@@ -23,6 +23,7 @@ pub use self::compile::{CompileError, Compiler, main as compile};
 use self::fault::Limiter;
 pub use self::fault::{CallError, Fault};
 pub use self::limits::Limits;
+pub(crate) use self::limits::duration;
 use crate::metrics;
 use crate::names::reason;
 use crate::pass::vet::{self, Broken};
@@ -85,6 +86,16 @@ pub enum Defect {
 }
 
 impl Defect {
+    /// Whether it may be the machine's, and gone at another time.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::File(error) => error.kind() != std::io::ErrorKind::FileTooLarge,
+            Self::Compile(error) => matches!(error, CompileError::Process(_)),
+            Self::Call(error) => matches!(error.fault, Fault::Busy | Fault::Time),
+            Self::Imports(_) | Self::Contract(_) | Self::Parts(_) | Self::Broken(_) => false,
+        }
+    }
+
     /// It as one word, for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -6,6 +6,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use ofn_gateway::sandbox::{Cache, Compiler, Limits, Sandbox};
+use sha2::{Digest, Sha256};
 
 use crate::control_plane::Process;
 
@@ -59,6 +60,30 @@ pub fn policies_and_the_hostile_one() -> Result<PathBuf> {
         fs::copy(&component, folder.join(name))?;
     }
     Ok(folder)
+}
+
+/// A component as `make build` left it, by its name.
+pub fn component(name: &str) -> Result<Vec<u8>> {
+    let file = policies()?.join(name).with_extension("wasm");
+    fs::read(&file).with_context(|| file.display().to_string())
+}
+
+/// The same component with another digest: it gets a custom section, which means nothing.
+pub fn variant(component: &[u8], number: u8) -> Vec<u8> {
+    let section = [0, 3, 1, b'v', number];
+    [component, &section].concat()
+}
+
+/// Puts a file in place in one go.
+pub fn put(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let beside = folder.join(format!(".{name}"));
+    fs::write(&beside, content)?;
+    Ok(fs::rename(&beside, folder.join(name))?)
+}
+
+/// The digest of a component, as a status has it.
+pub fn digest(component: &[u8]) -> String {
+    format!("sha256:{:x}", Sha256::digest(component))
 }
 
 /// `ofn-gateway run` for a cluster.

@@ -11,12 +11,23 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::PoliciesFolder;
+use crate::policies::follow;
+use crate::sandbox::duration;
 use crate::{controller, metrics, names};
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
     #[command(flatten)]
     policies: PoliciesFolder,
+    /// How often the folder of the policy components is looked at
+    #[arg(
+        long,
+        env = "OFN_GATEWAY_POLICIES_EVERY",
+        value_name = "DURATION",
+        default_value = "1s",
+        value_parser = duration
+    )]
+    policies_every: Duration,
     /// Context of the kubeconfig to use [default: the current one]. Without a kubeconfig, the
     /// service account of the pod is used
     #[arg(long, env = "OFN_GATEWAY_CONTEXT", value_name = "NAME")]
@@ -62,7 +73,8 @@ impl Run {
         if let Some(address) = self.metrics_address {
             metrics::serve(address)?;
         }
-        let policies = self.policies.load()?;
+        let (folder, news) = self.policies.open()?;
+        let policies = follow(folder, news, self.policies_every)?;
         let client = self.client().await?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
         controller::run(client, policies, async move {

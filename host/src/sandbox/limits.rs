@@ -79,7 +79,7 @@ impl Limits {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text
         .parse()
         .map_err(|_| "not a duration such as 200ms or 30s".to_owned())?;

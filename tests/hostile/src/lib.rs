@@ -27,6 +27,8 @@ impl Policy for Hostile {
     fn about(&self) -> About {
         About {
             name: "hostile",
+            // Which is Contour's.
+            controller_names: &["projectcontour.io/projectcontour/contour"],
             ..Standard.about()
         }
     }

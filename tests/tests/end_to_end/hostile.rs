@@ -2,7 +2,7 @@
 //! annotation; see `tests/hostile/`.
 
 use anyhow::{Context, Result, ensure};
-use ofn_tests::cluster::{Kind, PATIENCE, condition, has_condition, named};
+use ofn_tests::cluster::{Kind, condition, has_condition, named};
 use ofn_tests::control_plane::User;
 use serde_json::{Value, json};
 
@@ -221,7 +221,6 @@ async fn one_more_default_each_time_is_not_written(scene: &Scene) -> Result<()> 
 
 async fn what_a_component_does_wrong_is_counted(scene: &Scene) -> Result<()> {
     served(scene).await?;
-    let deadline = std::time::Instant::now() + PATIENCE;
     for (what, reason) in [
         ("trap", "PolicyTrapped"),
         ("endless loop", "PolicyTimeout"),
@@ -230,14 +229,7 @@ async fn what_a_component_does_wrong_is_counted(scene: &Scene) -> Result<()> {
         misdeed(scene, what).await?;
         let counted =
             format!("ofn_gateway_policy_faults_total{{policy=\"hostile\",reason=\"{reason}\"}}");
-        while !scene.metrics()?.contains(&counted) {
-            ensure!(
-                std::time::Instant::now() < deadline,
-                "{counted} is not in\n{}",
-                scene.metrics()?
-            );
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        scene.counted(&counted).await?;
     }
     let all = scene.metrics()?;
     for name in [

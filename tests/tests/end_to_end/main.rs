@@ -15,6 +15,7 @@ mod ownership;
 mod rest;
 mod scene;
 mod status;
+mod swapping;
 mod targets;
 
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ fn main() -> Result<ExitCode> {
         ownership::tests(),
         rest::tests(),
         status::tests(),
+        swapping::tests(),
         targets::tests(),
     ]
     .concat();

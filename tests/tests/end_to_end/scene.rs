@@ -1,11 +1,12 @@
 //! The stage of a test: namespaces, a host, and what a platform team has there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::BoxFuture;
-use ofn_tests::cluster::{Cluster, Kind, has_condition};
+use ofn_tests::cluster::{Cluster, Kind, PATIENCE, has_condition};
 use ofn_tests::control_plane::{ControlPlane, Process, User, free_port};
 use ofn_tests::host;
 pub use ofn_tests::implementation::{condition, programmed};
@@ -76,15 +77,27 @@ impl Scene {
     }
 
     pub fn start_host(&self) -> Result<()> {
+        self.start_host_with(&host::policies_and_the_hostile_one()?)
+    }
+
+    /// Starts a host with the components of a folder, which it looks at often.
+    pub fn start_host_with(&self, policies: &Path) -> Result<()> {
         let process = Process::start(
             host::command(&self.plane.kubeconfig(User::Host))?
                 .arg("--policies")
-                .arg(host::policies_and_the_hostile_one()?)
+                .arg(policies)
+                .args(["--policies-every", "20ms"])
                 .args(["--metrics-address", &format!("127.0.0.1:{}", self.metrics)]),
             &self.log,
         )?;
         *self.host.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
         Ok(())
+    }
+
+    /// The process of the host.
+    pub fn host(&self) -> Option<u32> {
+        let host = self.host.lock().unwrap_or_else(PoisonError::into_inner);
+        host.as_ref().map(Process::id)
     }
 
     /// Ends the host as Kubernetes does.
@@ -105,6 +118,20 @@ impl Scene {
         let mut response =
             ureq::get(format!("http://127.0.0.1:{}/metrics", self.metrics)).call()?;
         Ok(response.body_mut().read_to_string()?)
+    }
+
+    /// Waits until the host has counted something.
+    pub async fn counted(&self, figure: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // A host that has just started does not answer.
+            let seen = self.metrics();
+            if seen.as_ref().is_ok_and(|seen| seen.contains(figure)) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{figure} is not in {seen:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     async fn clear(&self) -> Result<()> {
@@ -296,13 +323,13 @@ impl Scene {
 
     /// Waits for an event with a reason.
     pub async fn event(&self, reason: &str) -> Result<Value> {
-        let deadline = std::time::Instant::now() + ofn_tests::cluster::PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let events = self.events().await?;
             if let Some(event) = events.iter().find(|event| event["reason"] == reason) {
                 return Ok(event.clone());
             }
-            if std::time::Instant::now() > deadline {
+            if Instant::now() > deadline {
                 bail!("no event {reason}; there are {events:#?}");
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;

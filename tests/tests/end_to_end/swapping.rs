@@ -1,0 +1,137 @@
+//! Components that are swapped while the host runs.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use ofn_tests::cluster::{PATIENCE, has_condition};
+use ofn_tests::host::{component, digest, put, resident, variant};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::scene::{OURS, Scene, tests};
+
+tests![
+    a_component_that_is_swapped_decides_at_once_in_the_same_process,
+    a_broken_file_leaves_the_last_good_component_serving_and_is_told,
+    a_hundred_swaps_fail_no_pass_and_leave_the_memory_as_it_was,
+];
+
+/// In MiB.
+const MOST_GROWTH: f64 = 8.0;
+
+/// An OpenFunction Gateway, served by the standard component of a folder of its own.
+async fn served(scene: &Scene) -> Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    put(folder.path(), "standard.wasm", &component("standard")?)?;
+    scene.serve_ready().await?;
+    scene.stop_host()?;
+    scene.start_host_with(folder.path())?;
+    let loaded = "ofn_gateway_policies_loaded_total{policy=\"standard\"} 1";
+    scene.counted(loaded).await?;
+    is_decided_by(scene, &component("standard")?).await?;
+    Ok(folder)
+}
+
+async fn is_decided_by(scene: &Scene, component: &[u8]) -> Result<()> {
+    let digest = digest(component);
+    scene
+        .served("is decided by the component", |object| {
+            object["status"]["policy"]["digest"] == digest
+                && has_condition(object, "Ready", "True", None)
+        })
+        .await?;
+    Ok(())
+}
+
+async fn a_component_that_is_swapped_decides_at_once_in_the_same_process(
+    scene: &Scene,
+) -> Result<()> {
+    let folder = served(scene).await?;
+    let process = scene.host();
+    let other = variant(&component("standard")?, 1);
+    put(folder.path(), "standard.wasm", &other)?;
+    is_decided_by(scene, &other).await?;
+    ensure!(scene.host() == process, "the host was restarted");
+    let event = scene.event("PolicySwapped").await?;
+    ensure!(event["type"] == "Normal", "{event:#}");
+    let note = event["note"].as_str().unwrap_or_default();
+    ensure!(note.contains(&digest(&other)), "{note}");
+    Ok(())
+}
+
+async fn a_broken_file_leaves_the_last_good_component_serving_and_is_told(
+    scene: &Scene,
+) -> Result<()> {
+    let folder = served(scene).await?;
+    put(folder.path(), "standard.wasm", b"no component at all")?;
+    let event = scene.event("PolicyNotAComponent").await?;
+    ensure!(event["type"] == "Warning", "{event:#}");
+    let note = event["note"].as_str().unwrap_or_default();
+    let good = component("standard")?;
+    ensure!(note.contains(&digest(&good)), "{note}");
+    let counted = "ofn_gateway_policies_refused_total{reason=\"PolicyNotAComponent\"} 1";
+    scene.counted(counted).await?;
+    // What is decided from now on is decided as before.
+    scene.edit(json!({"spec": {"domain": "other.io"}})).await?;
+    scene
+        .gateway("contour", "serves the other domain", |gateway| {
+            let listeners = gateway["spec"]["listeners"].as_array();
+            listeners
+                .into_iter()
+                .flatten()
+                .any(|listener| listener["hostname"] == "*.other.io")
+        })
+        .await?;
+    scene.program("contour").await?;
+    is_decided_by(scene, &good).await?;
+    fs::remove_file(folder.path().join("standard.wasm"))?;
+    scene.event("PolicyFileGone").await?;
+    Ok(())
+}
+
+/// The user changes the OpenFunction Gateway all the time, too.
+async fn a_hundred_swaps_fail_no_pass_and_leave_the_memory_as_it_was(scene: &Scene) -> Result<()> {
+    let folder = served(scene).await?;
+    let process = scene.host().context("the host runs")?;
+    let standard = component("standard")?;
+    let mut settled = 0.0;
+    for swap in 1..=100_u8 {
+        // As many as the cache of compiled code keeps are many.
+        let other = variant(&standard, swap % 4);
+        put(folder.path(), "standard.wasm", &other)?;
+        let wanted = digest(&other);
+        let deadline = Instant::now() + PATIENCE;
+        let mut edit = 0;
+        loop {
+            let label = json!({"metadata": {"labels": {"edit": format!("{swap}-{edit}")}}});
+            let object = scene.edit(label).await?;
+            if object["status"]["policy"]["digest"] == wanted {
+                break;
+            }
+            ensure!(Instant::now() < deadline, "swap {swap}: {object:#}");
+            edit += 1;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if swap == 10 {
+            settled = resident(process)?;
+        }
+    }
+    let resident = resident(process)?;
+    println!("memory after 10 swaps {settled:.1} MiB, after 100 {resident:.1} MiB");
+    ensure!(
+        resident - settled < MOST_GROWTH,
+        "{settled} MiB became {resident} MiB"
+    );
+    ensure!(scene.host() == Some(process), "the host was restarted");
+    let metrics = scene.metrics()?;
+    let failed = metrics.lines().find(|line| {
+        line.starts_with("ofn_gateway_passes_total{result=\"failed\"}")
+            || line.starts_with("ofn_gateway_policy_faults_total{")
+    });
+    ensure!(failed.is_none(), "{failed:?}");
+    scene
+        .has_listeners("contour", &["platform", OURS[0], OURS[1]])
+        .await?;
+    Ok(())
+}
