@@ -6,14 +6,14 @@ mod render;
 mod route;
 mod run;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
 use crate::pass::vet::Terms;
-use crate::policies::{Folder, News, Policies};
+use crate::policies::{Folders, News, Policies};
 use crate::sandbox::{self, Cache, Compiler, Limits, Sandbox};
 
 /// The controller of OpenFunction Gateways, with its opinions in a WebAssembly component.
@@ -43,10 +43,16 @@ enum Command {
 /// Where the components are. For every command that decides.
 #[derive(Debug, Args)]
 struct PoliciesFolder {
-    /// Folder of the policy components, *.wasm [default: policies beside this program or one folder
-    /// up, else /policies]. A run follows it: a file that is put there serves within seconds
-    #[arg(long = "policies", env = "OFN_GATEWAY_POLICIES", value_name = "DIR")]
-    folder: Option<PathBuf>,
+    /// Folder of policy components, *.wasm; to be given again for each, and what is in an earlier
+    /// one comes before what is in a later one [default: policies beside this program or one folder
+    /// up, else /policies]. A run follows it: what is put there serves within seconds
+    #[arg(
+        long = "policies",
+        env = "OFN_GATEWAY_POLICIES",
+        value_name = "DIR",
+        value_delimiter = ','
+    )]
+    folders: Vec<PathBuf>,
     /// Folder for compiled components, of this user alone; made if it is missing [default:
     /// ofn-gateway/policies in the user's folder for caches, if there is one]
     #[arg(
@@ -64,19 +70,19 @@ struct PoliciesFolder {
 impl PoliciesFolder {
     /// For a command that asks once, and has no log.
     fn load(&self) -> Result<Policies> {
-        let (folder, news) = self.open()?;
+        let (folders, news) = self.open()?;
         for warning in news.iter().filter(|news| news.is_warning()) {
             eprintln!("warning: {warning}");
         }
-        Ok(Policies::clone(folder.policies()))
+        Ok(Policies::clone(folders.policies()))
     }
 
-    fn open(&self) -> Result<(Folder, Vec<News>)> {
+    fn open(&self) -> Result<(Folders, Vec<News>)> {
         let program = std::env::current_exe().context("this program does not find itself")?;
         let sandbox = Sandbox::new(self.limits, Compiler { program }, self.cache())
             .map_err(anyhow::Error::from)
             .context("the WebAssembly engine does not start with these limits")?;
-        Folder::open(&self.path(), sandbox, self.terms.clone())
+        Folders::open(self.paths(), sandbox, self.terms.clone())
     }
 
     /// A cache that cannot be used costs time, so it is no reason not to start.
@@ -92,7 +98,10 @@ impl PoliciesFolder {
             .ok()
     }
 
-    fn path(&self) -> PathBuf {
+    fn paths(&self) -> Vec<PathBuf> {
+        if !self.folders.is_empty() {
+            return self.folders.clone();
+        }
         let beside = || {
             let program = std::env::current_exe().ok()?;
             let folder = program.parent()?;
@@ -101,10 +110,7 @@ impl PoliciesFolder {
                 .into_iter()
                 .find(|folder| folder.is_dir())
         };
-        self.folder
-            .clone()
-            .or_else(beside)
-            .unwrap_or_else(|| Path::new("/policies").to_owned())
+        vec![beside().unwrap_or_else(|| PathBuf::from("/policies"))]
     }
 }
 

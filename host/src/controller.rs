@@ -324,7 +324,7 @@ async fn reconcile(
             metrics::pass_ended(ended.is_ok(), began.elapsed());
             let outcome = ended?;
             lock(&context.failures).remove(&name);
-            tell(&context, &name, &outcome).await;
+            tell(&context, &gateway, &outcome).await;
             // An older one may have come to be known during the pass.
             if context.served().is_some_and(|served| served != name) {
                 return Ok(Action::requeue(FIRST_RETRY));
@@ -350,7 +350,8 @@ fn after_failure(gateway: Arc<GatewayMeta>, error: &pass::Error, context: Arc<Co
 }
 
 /// Logs and events, once for each problem: what the status says already is not told again.
-async fn tell(context: &Context, name: &ObjectName, outcome: &Outcome) {
+async fn tell(context: &Context, gateway: &GatewayMeta, outcome: &Outcome) {
+    let name = name_of(gateway);
     let problems = outcome.new_problems.iter().map(
         |Problem {
              listener,
@@ -368,7 +369,7 @@ async fn tell(context: &Context, name: &ObjectName, outcome: &Outcome) {
     for (reason, message) in problems.chain(notices) {
         tracing::warn!(gateway = %name, reason, "{message}");
         context
-            .publish(name, EventType::Warning, reason, message)
+            .publish(gateway, EventType::Warning, reason, message)
             .await;
     }
 }
@@ -409,17 +410,22 @@ impl Context {
     /// An event on the OpenFunction Gateway that is served: there is no other object to tell of the
     /// components that decide for it.
     async fn tell_of_policies(&self, news: &News) {
-        let Some(served) = self.served() else { return };
-        let type_ = if news.is_warning() {
-            EventType::Warning
-        } else {
-            EventType::Normal
+        let type_ = match news {
+            // As each is when the program starts.
+            News::Serves { before: None, .. } => return,
+            News::Serves { .. } => EventType::Normal,
+            _ => EventType::Warning,
         };
-        self.publish(&served, type_, news.reason(), news.to_string())
-            .await;
+        let served = self
+            .served()
+            .and_then(|served| self.gateways.get(&reference(&served)));
+        if let Some(served) = served {
+            self.publish(&served, type_, news.reason(), news.to_string())
+                .await;
+        }
     }
 
-    async fn publish(&self, name: &ObjectName, type_: EventType, reason: &str, note: String) {
+    async fn publish(&self, gateway: &GatewayMeta, type_: EventType, reason: &str, note: String) {
         let event = Event {
             type_,
             reason: reason.to_owned(),
@@ -427,14 +433,11 @@ impl Context {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        let Some(gateway) = self.gateways.get(&reference(name)) else {
-            return;
-        };
         let mut about = gateway.object_ref(&());
         about.api_version = Some(api::Gateway::api_version(&()).into_owned());
         about.kind = Some(api::Gateway::kind(&()).into_owned());
         if let Err(error) = self.recorder.publish(&event, &about).await {
-            tracing::warn!(gateway = %name, %error, "an event could not be written");
+            tracing::warn!(gateway = %name_of(gateway), %error, "an event could not be written");
         }
     }
 

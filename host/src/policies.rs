@@ -1,6 +1,6 @@
 //! The components, and which of them decides.
 
-mod folder;
+mod folders;
 mod follow;
 mod news;
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-pub use self::folder::Folder;
+pub use self::folders::Folders;
 pub use self::follow::{Followed, follow};
 pub use self::news::{Named, News};
 use crate::pass::vet::Terms;
@@ -35,9 +35,9 @@ impl Policies {
     ///
     /// When the folder cannot be read, or has no standard component.
     pub fn load(folder: &Path, sandbox: &Sandbox, terms: Terms) -> Result<Self> {
-        let (folder, news) = Folder::open(folder, sandbox.clone(), terms)?;
+        let (folders, news) = Folders::open(vec![folder.to_owned()], sandbox.clone(), terms)?;
         news.iter().for_each(News::record);
-        Ok(Self::clone(folder.policies()))
+        Ok(Self::clone(folders.policies()))
     }
 
     /// None where there is no standard component.

@@ -196,7 +196,7 @@ fn a_folder_without_the_standard_component_is_refused_by_name() -> Result<()> {
     let errors = String::from_utf8(output.stderr)?;
     assert!(
         errors.contains(&format!(
-            "{folder}, has no usable component called \"standard\""
+            "there is no usable component called \"standard\" in {folder}"
         )),
         "{errors}"
     );

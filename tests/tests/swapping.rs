@@ -5,8 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Result;
 use ofn_gateway::pass::vet::Terms;
-use ofn_gateway::policies::{Folder, News};
+use ofn_gateway::policies::{Folders, News};
 use ofn_gateway::sandbox::Limits;
 use ofn_tests::host::{self, component, digest, put, variant};
 use tempfile::TempDir;
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 /// A folder with the standard component and Contour's, which is followed.
 struct Stage {
     files: TempDir,
-    folder: Folder,
+    folder: Folders,
 }
 
 fn contour() -> Vec<u8> {
@@ -25,9 +26,13 @@ fn other_contour() -> Vec<u8> {
     variant(&contour(), 1)
 }
 
-fn follow(path: &Path) -> (Folder, Vec<News>) {
-    let sandbox = host::sandbox(Limits::default()).expect("the engine starts");
-    Folder::open(path, sandbox, Terms::default()).expect("a standard component")
+fn open(paths: &[&Path]) -> Result<(Folders, Vec<News>)> {
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    Folders::open(paths, host::sandbox(Limits::default())?, Terms::default())
+}
+
+fn follow(path: &Path) -> (Folders, Vec<News>) {
+    open(&[path]).expect("a standard component")
 }
 
 impl Stage {
@@ -79,14 +84,12 @@ fn all_that_is_there_at_the_start_is_told_once() {
 fn a_folder_without_the_standard_component_is_none() {
     let files = tempfile::tempdir().expect("a folder");
     put(files.path(), "standard.wasm", b"no component").expect("a file");
-    let sandbox = host::sandbox(Limits::default()).expect("the engine starts");
-    let opened = Folder::open(files.path(), sandbox, Terms::default());
-    let error = opened
+    let error = open(&[files.path()])
         .map(|_| ())
         .expect_err("no standard component")
         .to_string();
     assert!(
-        error.contains("no usable component called \"standard\""),
+        error.contains("no usable component called \"standard\" in"),
         "{error}"
     );
     assert!(error.contains("standard.wasm cannot be used"), "{error}");
@@ -238,6 +241,22 @@ fn of_two_files_with_one_name_the_first_serves_and_the_other_is_told() {
     stage.remove("contour.wasm");
     assert_eq!(reasons(&stage.looks()), ["PolicySwapped"]);
     assert_eq!(stage.serving("contour"), Some(digest(&other_contour())));
+}
+
+#[test]
+fn what_is_in_an_earlier_folder_comes_before_what_is_in_a_later_one() {
+    let stage = Stage::new();
+    let earlier = tempfile::tempdir().expect("a folder");
+    let both = [earlier.path(), stage.files.path()];
+    let (mut folders, _) = open(&both).expect("a standard component");
+    put(earlier.path(), "z.wasm", &other_contour()).expect("a file");
+    let news = [folders.look(), folders.look()].concat();
+    assert_eq!(reasons(&news), ["PolicySwapped", "PolicyNameTaken"]);
+    let serving = folders.policies().named("contour");
+    assert_eq!(
+        serving.map(|policy| &policy.digest),
+        Some(&digest(&other_contour()))
+    );
 }
 
 #[test]

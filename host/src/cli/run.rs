@@ -19,7 +19,7 @@ use crate::{controller, metrics, names};
 pub(super) struct Run {
     #[command(flatten)]
     policies: PoliciesFolder,
-    /// How often the folder of the policy components is looked at
+    /// How often the folders of policy components are looked at
     #[arg(
         long,
         env = "OFN_GATEWAY_POLICIES_EVERY",
@@ -73,8 +73,8 @@ impl Run {
         if let Some(address) = self.metrics_address {
             metrics::serve(address)?;
         }
-        let (folder, news) = self.policies.open()?;
-        let policies = follow(folder, news, self.policies_every)?;
+        let (folders, news) = self.policies.open()?;
+        let policies = follow(folders, news, self.policies_every)?;
         let client = self.client().await?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
         controller::run(client, policies, async move {

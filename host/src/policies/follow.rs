@@ -1,4 +1,4 @@
-//! Following the folder of components while the program runs.
+//! Following the folders of components while the program runs.
 
 use std::sync::Arc;
 use std::thread;
@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::sync::{mpsc, watch};
 
-use super::{Folder, News, Policies};
+use super::{Folders, News, Policies};
 
-/// A folder of components that is followed.
+/// Folders of components that are followed.
 pub struct Followed {
     /// The components that serve now.
     pub policies: watch::Receiver<Arc<Policies>>,
@@ -17,23 +17,23 @@ pub struct Followed {
     pub news: mpsc::UnboundedReceiver<News>,
 }
 
-/// Follows a folder until nobody asks for its components any more, in a thread of its own: a
-/// component may take long to compile. It is looked at every so often: that sees what becomes of
-/// every kind of mount, and watches of the kernel do not. `news` is that of its opening.
+/// Follows folders until nobody asks for its components any more, in a thread of its own: a
+/// component may take long to compile. They are looked at every so often: that sees what becomes of
+/// every kind of mount, and watches of the kernel do not. `news` is that of their opening.
 ///
 /// # Errors
 ///
 /// When no thread can be started.
-pub fn follow(mut folder: Folder, mut news: Vec<News>, every: Duration) -> Result<Followed> {
-    let (serve, policies) = watch::channel(Arc::clone(folder.policies()));
+pub fn follow(mut folders: Folders, mut news: Vec<News>, every: Duration) -> Result<Followed> {
+    let (serve, policies) = watch::channel(Arc::clone(folders.policies()));
     let (tell, told) = mpsc::unbounded_channel();
     thread::Builder::new()
         .name("policies".to_owned())
         .spawn(move || {
             while !serve.is_closed() {
                 serve.send_if_modified(|serving| {
-                    let is_new = !Arc::ptr_eq(serving, folder.policies());
-                    serving.clone_from(folder.policies());
+                    let is_new = !Arc::ptr_eq(serving, folders.policies());
+                    serving.clone_from(folders.policies());
                     is_new
                 });
                 for news in news.drain(..) {
@@ -42,10 +42,10 @@ pub fn follow(mut folder: Folder, mut news: Vec<News>, every: Duration) -> Resul
                     let _ = tell.send(news);
                 }
                 thread::sleep(every);
-                news = folder.look();
+                news = folders.look();
             }
         })
-        .context("the thread that follows the folder of policies does not start")?;
+        .context("the thread that follows the folders of policies does not start")?;
     Ok(Followed {
         policies,
         news: told,

@@ -1,16 +1,16 @@
-//! What is new in the folder of components.
+//! What is new in the folders of components.
 
 use std::fmt;
 
 use crate::metrics;
 use crate::sandbox::PolicyComponent;
 
-/// Something that is new in the folder of components.
+/// Something that is new in the folders of components.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum News {
     /// A component serves.
     Serves {
-        /// The name of its file.
+        /// Its file.
         file: String,
         /// The component.
         policy: Named,
@@ -28,23 +28,23 @@ pub enum News {
     },
     /// No file gives a component any more.
     Left {
-        /// The name of the file that it is from.
+        /// The file that it is from.
         file: String,
         /// The component.
         policy: Named,
     },
     /// The component of a file has the name of another one.
     NameTaken {
-        /// The name of the file.
+        /// The file.
         file: String,
         /// The name of the component.
         name: String,
-        /// The name of the file that comes first.
+        /// The file that comes first.
         by: String,
     },
     /// A component claims a controller that is another one's.
     ControllerTaken {
-        /// The name of its file.
+        /// Its file.
         file: String,
         /// The name of the controller.
         controller: String,
@@ -156,7 +156,7 @@ impl fmt::Display for News {
             Self::NameTaken { file, name, by } => write!(
                 f,
                 "{file} is left out: its component is called {name}, as that of {by}, which comes \
-                 first by file name"
+                 first"
             ),
             Self::ControllerTaken {
                 file,
@@ -165,7 +165,7 @@ impl fmt::Display for News {
             } => write!(
                 f,
                 "the component of {file} does not serve the controller {controller}: policy {by} \
-                 claims it too, and comes first by file name"
+                 claims it too, and comes first"
             ),
             Self::Unreadable { folder, error } => write!(
                 f,

@@ -1,9 +1,10 @@
-//! The folder of components, looked at again and again.
+//! The folders of components, looked at again and again.
 //!
 //! What served before serves on until something good takes its place: by its name, whichever file
 //! it came from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -20,17 +21,24 @@ use crate::sandbox::{PolicyComponent, Sandbox};
 /// So often a file is read that fails for something which may pass.
 const MOST_TRIES: u32 = 5;
 
-/// A folder of components, `*.wasm`, and which of them serve.
-pub struct Folder {
-    path: PathBuf,
+/// Folders of components, `*.wasm`, and which of them serve.
+pub struct Folders {
+    paths: Vec<PathBuf>,
     sandbox: Sandbox,
     terms: Terms,
-    /// By name.
-    files: BTreeMap<String, File>,
+    files: BTreeMap<FileId, File>,
     serving: Vec<Serving>,
     policies: Arc<Policies>,
     /// What is wrong as long as nothing changes, so that it is told once.
     standing: BTreeSet<News>,
+}
+
+/// A file: the first of two comes first in everything that both want.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct FileId {
+    /// The index of its folder.
+    folder: usize,
+    path: PathBuf,
 }
 
 /// What is known of a file that is there.
@@ -49,7 +57,7 @@ struct File {
 /// A component that serves, and the file that it is from.
 #[derive(Clone)]
 struct Serving {
-    file: String,
+    file: FileId,
     policy: Arc<PolicyComponent>,
 }
 
@@ -76,34 +84,41 @@ impl From<Metadata> for Stamp {
     }
 }
 
-impl Folder {
-    /// Reads a folder for the first time. What cannot be used is told and left out.
+impl Folders {
+    /// Reads folders for the first time. What cannot be used is told and left out. What is in an
+    /// earlier folder comes before what is in a later one, and there by file name.
     ///
     /// # Errors
     ///
-    /// When the folder cannot be read, or has no standard component.
-    pub fn open(path: &Path, sandbox: Sandbox, terms: Terms) -> Result<(Self, Vec<News>)> {
+    /// When a folder cannot be read, or none has a standard component.
+    pub fn open(paths: Vec<PathBuf>, sandbox: Sandbox, terms: Terms) -> Result<(Self, Vec<News>)> {
         let mut files = BTreeMap::new();
-        see(path, &mut files).with_context(|| {
-            format!("the folder of policies, {}, cannot be read", path.display())
-        })?;
+        for (folder, path) in paths.iter().enumerate() {
+            see(folder, path, &mut files).with_context(|| {
+                format!("the folder of policies, {}, cannot be read", path.display())
+            })?;
+        }
         let mut news = Vec::new();
-        for (name, file) in &mut files {
-            news.extend(file.read(&path.join(name), &sandbox, &[]));
+        for (id, file) in &mut files {
+            news.extend(file.read(&id.path, &sandbox, &[]));
         }
         let serving = next(&files, &[]);
         let policies = Policies::new(all(&serving), terms.clone()).with_context(|| {
+            let folders: Vec<_> = paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
             let refused: String = news.iter().map(|news| format!("\n  {news}")).collect();
             format!(
-                "the folder of policies, {}, has no usable component called {STANDARD:?}{refused}",
-                path.display()
+                "there is no usable component called {STANDARD:?} in {} (--policies){refused}",
+                folders.join(" or ")
             )
         })?;
         let standing = standing(&files, &serving);
         news.extend(changes(&[], &serving));
         news.extend(standing.iter().cloned());
-        let folder = Self {
-            path: path.to_owned(),
+        let folders = Self {
+            paths,
             sandbox,
             terms,
             files,
@@ -111,7 +126,7 @@ impl Folder {
             policies: Arc::new(policies),
             standing,
         };
-        Ok((folder, news))
+        Ok((folders, news))
     }
 
     /// The components that serve now. The same one as long as nothing changes.
@@ -122,24 +137,28 @@ impl Folder {
     /// Looks again, and answers what is new. A file is read when two looks find it the same, so
     /// that one which is being written is not taken for a broken one.
     pub fn look(&mut self) -> Vec<News> {
-        if let Err(error) = see(&self.path, &mut self.files) {
-            let mut standing = self.standing.clone();
-            standing.insert(News::Unreadable {
-                folder: self.path.display().to_string(),
-                error: error.to_string(),
-            });
-            return self.told(standing);
+        let mut unreadable = BTreeSet::new();
+        for (folder, path) in self.paths.iter().enumerate() {
+            if let Err(error) = see(folder, path, &mut self.files) {
+                unreadable.insert(News::Unreadable {
+                    folder: path.display().to_string(),
+                    error: error.to_string(),
+                });
+            }
         }
         let mut news = Vec::new();
-        for (name, file) in &mut self.files {
+        for (id, file) in &mut self.files {
             if file.is_due() {
-                news.extend(file.read(&self.path.join(name), &self.sandbox, &self.serving));
+                news.extend(file.read(&id.path, &self.sandbox, &self.serving));
             }
         }
         let serving = next(&self.files, &self.serving);
         news.extend(changes(&self.serving, &serving));
-        let standing = standing(&self.files, &serving);
-        news.extend(self.told(standing));
+        let mut standing = standing(&self.files, &serving);
+        standing.extend(unreadable);
+        // What was told before is not told again.
+        news.extend(standing.difference(&self.standing).cloned());
+        self.standing = standing;
         if serving != self.serving
             // What served before still does, so there is a standard one.
             && let Some(policies) = Policies::new(all(&serving), self.terms.clone())
@@ -149,12 +168,11 @@ impl Folder {
         self.serving = serving;
         news
     }
+}
 
-    /// What of this was not told before.
-    fn told(&mut self, standing: BTreeSet<News>) -> Vec<News> {
-        let new = standing.difference(&self.standing).cloned().collect();
-        self.standing = standing;
-        new
+impl fmt::Display for FileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
     }
 }
 
@@ -201,23 +219,24 @@ impl PartialEq for Serving {
     }
 }
 
-/// Takes in which files are there, and what they look like.
-fn see(folder: &Path, files: &mut BTreeMap<String, File>) -> io::Result<()> {
+/// Takes in which files are there in a folder, and what they look like. Where the folder cannot be
+/// read, they are as they were.
+fn see(folder: usize, path: &Path, files: &mut BTreeMap<FileId, File>) -> io::Result<()> {
     let mut there = BTreeMap::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(path)? {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != "wasm") {
             continue;
         }
         // One that goes at this moment, or a link that leads nowhere, is not there.
         if let Ok(metadata) = fs::metadata(&path) {
-            there.insert(file_name(&path), Stamp::from(metadata));
+            there.insert(FileId { folder, path }, Stamp::from(metadata));
         }
     }
-    files.retain(|name, _| there.contains_key(name));
-    for (name, now) in there {
+    files.retain(|id, _| id.folder != folder || there.contains_key(id));
+    for (id, now) in there {
         files
-            .entry(name)
+            .entry(id)
             .and_modify(|file| {
                 file.before = Some(std::mem::replace(&mut file.now, now));
                 if file.before != Some(now) {
@@ -235,16 +254,9 @@ fn see(folder: &Path, files: &mut BTreeMap<String, File>) -> io::Result<()> {
     Ok(())
 }
 
-fn file_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
-}
-
 /// What is to serve: of each name the first file's, else what served before. By file name; those
 /// whose file is gone come last, so that nobody has to wait for what they claim.
-fn next(files: &BTreeMap<String, File>, before: &[Serving]) -> Vec<Serving> {
+fn next(files: &BTreeMap<FileId, File>, before: &[Serving]) -> Vec<Serving> {
     let good = files.iter().filter_map(|(file, known)| {
         let policy = Arc::clone(known.good.as_ref()?);
         let file = file.clone();
@@ -272,7 +284,7 @@ fn changes(before: &[Serving], after: &[Serving]) -> Vec<News> {
         let before = before.iter().find(|before| before.name() == after.name());
         let before = before.map(|before| &before.policy.digest);
         (before != Some(&after.policy.digest)).then(|| News::Serves {
-            file: after.file.clone(),
+            file: after.file.to_string(),
             policy: Named::of(&after.policy),
             before: before.cloned(),
         })
@@ -281,7 +293,7 @@ fn changes(before: &[Serving], after: &[Serving]) -> Vec<News> {
 }
 
 /// What is wrong with what serves, as long as it stays as it is.
-fn standing(files: &BTreeMap<String, File>, serving: &[Serving]) -> BTreeSet<News> {
+fn standing(files: &BTreeMap<FileId, File>, serving: &[Serving]) -> BTreeSet<News> {
     let mut standing = BTreeSet::new();
     for (file, known) in files {
         let name = known.good.as_ref().map(|good| &good.description.name);
@@ -292,9 +304,9 @@ fn standing(files: &BTreeMap<String, File>, serving: &[Serving]) -> BTreeSet<New
             .filter(|first| first.file != *file)
         {
             standing.insert(News::NameTaken {
-                file: file.clone(),
+                file: file.to_string(),
                 name: first.name().to_owned(),
-                by: first.file.clone(),
+                by: first.file.to_string(),
             });
         }
     }
@@ -304,7 +316,7 @@ fn standing(files: &BTreeMap<String, File>, serving: &[Serving]) -> BTreeSet<New
         let is_other = |good: &Arc<PolicyComponent>| good.description.name != serving.name();
         if file.is_none_or(|file| file.good.as_ref().is_some_and(is_other)) {
             standing.insert(News::Left {
-                file: serving.file.clone(),
+                file: serving.file.to_string(),
                 policy: Named::of(&serving.policy),
             });
         }
@@ -312,7 +324,7 @@ fn standing(files: &BTreeMap<String, File>, serving: &[Serving]) -> BTreeSet<New
             let by = *claimed.entry(controller).or_insert(serving.name());
             if by != serving.name() {
                 standing.insert(News::ControllerTaken {
-                    file: serving.file.clone(),
+                    file: serving.file.to_string(),
                     controller: controller.clone(),
                     by: by.to_owned(),
                 });
