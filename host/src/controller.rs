@@ -168,13 +168,7 @@ async fn make_passes(
     let controller = Controller::new(Api::<GatewayMeta>::all(client.clone()), page.clone())
         .with_config(controller::Config::default().concurrency(4));
     let context = Arc::new(Context {
-        recorder: Recorder::new(
-            client.clone(),
-            Reporter {
-                controller: names::MANAGER.to_owned(),
-                instance: std::env::var("POD_NAME").ok(),
-            },
-        ),
+        recorder: recorder(client.clone()),
         cluster: cluster.clone(),
         policies: policies.policies.clone(),
         api_server: api_server(client).await,
@@ -368,9 +362,44 @@ async fn tell(context: &Context, gateway: &GatewayMeta, outcome: &Outcome) {
         .map(|notice| (&notice.reason, notice.message.clone()));
     for (reason, message) in problems.chain(notices) {
         tracing::warn!(gateway = %name, reason, "{message}");
-        context
-            .publish(gateway, EventType::Warning, reason, message)
-            .await;
+        publish(
+            &context.recorder,
+            gateway,
+            EventType::Warning,
+            reason,
+            message,
+        )
+        .await;
+    }
+}
+
+fn recorder(client: Client) -> Recorder {
+    let reporter = Reporter {
+        controller: names::MANAGER.to_owned(),
+        instance: std::env::var("POD_NAME").ok(),
+    };
+    Recorder::new(client, reporter)
+}
+
+async fn publish(
+    recorder: &Recorder,
+    gateway: &GatewayMeta,
+    type_: EventType,
+    reason: &str,
+    note: String,
+) {
+    let event = Event {
+        type_,
+        reason: reason.to_owned(),
+        note: Some(shortened(note)),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    let mut about = gateway.object_ref(&());
+    about.api_version = Some(api::Gateway::api_version(&()).into_owned());
+    about.kind = Some(api::Gateway::kind(&()).into_owned());
+    if let Err(error) = recorder.publish(&event, &about).await {
+        tracing::warn!(gateway = %name_of(gateway), %error, "an event could not be written");
     }
 }
 
@@ -420,24 +449,9 @@ impl Context {
             .served()
             .and_then(|served| self.gateways.get(&reference(&served)));
         if let Some(served) = served {
-            self.publish(&served, type_, news.reason(), news.to_string())
-                .await;
-        }
-    }
-
-    async fn publish(&self, gateway: &GatewayMeta, type_: EventType, reason: &str, note: String) {
-        let event = Event {
-            type_,
-            reason: reason.to_owned(),
-            note: Some(shortened(note)),
-            action: "Reconcile".to_owned(),
-            secondary: None,
-        };
-        let mut about = gateway.object_ref(&());
-        about.api_version = Some(api::Gateway::api_version(&()).into_owned());
-        about.kind = Some(api::Gateway::kind(&()).into_owned());
-        if let Err(error) = self.recorder.publish(&event, &about).await {
-            tracing::warn!(gateway = %name_of(gateway), %error, "an event could not be written");
+            // One that has published an event repeats it for whatever has the same reason.
+            let recorder = recorder(self.cluster.client().clone());
+            publish(&recorder, &served, type_, news.reason(), news.to_string()).await;
         }
     }
 

@@ -6,10 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use kube::api::DynamicObject;
 use ofn_contract::{ObjectName, ServiceQuery};
 use ofn_gateway::cluster::offline::Offline;
-use ofn_gateway::cluster::{Cluster, Kind, ReadError, Write, WriteError};
-use ofn_gateway::pass::pass;
+use ofn_gateway::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError};
 use ofn_gateway::pass::plan::handover::{DRAINING, PATIENCE, SETTLING};
 use ofn_gateway::pass::vet::Terms;
+use ofn_gateway::pass::{Outcome, pass};
 use ofn_gateway::policies::Policies;
 use ofn_gateway::sandbox::Limits;
 use ofn_tests::cluster::named;
@@ -32,7 +32,16 @@ fn name(namespace: &str, name: &str) -> ObjectName {
     }
 }
 
-/// A cluster with a clock that is ours. Gateways `a` and `b` have a data plane each; the OpenFunction
+fn data_plane(gateway: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"namespace": "infra", "name": format!("{gateway}-envoy"), "uid": gateway},
+        "spec": {"ports": [{"port": 80}]},
+    })
+}
+
+/// A cluster with a clock that is ours. Gateways `a`, `b` and `c` have a data plane each; the OpenFunction
 /// Gateway uses `a`.
 struct Stage {
     cluster: Offline,
@@ -77,7 +86,7 @@ impl Stage {
                 "spec": {"controllerName": "example.com/controller"},
             }),
         );
-        for gateway in ["a", "b"] {
+        for gateway in ["a", "b", "c"] {
             let own =
                 json!({"name": "own", "hostname": "*.own.io", "port": 80, "protocol": "HTTP"});
             stage.insert(
@@ -89,15 +98,7 @@ impl Stage {
                     "spec": {"gatewayClassName": "class", "listeners": [own]},
                 }),
             );
-            stage.insert(
-                Kind::Service,
-                json!({
-                    "apiVersion": "v1",
-                    "kind": "Service",
-                    "metadata": {"namespace": "infra", "name": format!("{gateway}-envoy")},
-                    "spec": {"ports": [{"port": 80}]},
-                }),
-            );
+            stage.insert(Kind::Service, data_plane(gateway));
         }
         stage.insert(
             Kind::Gateway,
@@ -124,6 +125,19 @@ impl Stage {
         self.cluster.insert(kind, &object);
     }
 
+    fn remove(&self, kind: Kind, name: &ObjectName) {
+        let uid = &self.get(kind, name)["metadata"]["uid"];
+        let delete = Write {
+            kind,
+            name: name.clone(),
+            change: Change::Delete {
+                uid: uid.as_str().unwrap_or_default().to_owned(),
+                resource_version: None,
+            },
+        };
+        futures::executor::block_on(self.write(&delete)).expect("it is deleted");
+    }
+
     fn get(&self, kind: Kind, name: &ObjectName) -> Value {
         let object = futures::executor::block_on(self.cluster.get(kind, name)).expect("offline");
         json!(object)
@@ -131,12 +145,16 @@ impl Stage {
 
     /// A pass; answers when the next is due although nothing changes.
     fn pass(&self) -> Option<SignedDuration> {
+        let outcome = self.try_pass();
+        assert_eq!(outcome.problems, []);
+        outcome.again
+    }
+
+    fn try_pass(&self) -> Outcome {
         let name = name("ofn", "openfunction");
         let mut nobody = |_: &_| ();
         let outcome = pass(self, &POLICIES, &name, &mut nobody);
-        let outcome = futures::executor::block_on(outcome).expect("a pass");
-        assert_eq!(outcome.problems, []);
-        outcome.again
+        futures::executor::block_on(outcome).expect("a pass")
     }
 
     /// The pass that is due after a time.
@@ -145,14 +163,18 @@ impl Stage {
         self.pass()
     }
 
-    /// The user changes `gatewayRef`.
+    /// The user changes `gatewayRef`, and a pass follows.
     fn move_to(&self, gateway: &str) {
+        self.point_to(gateway);
+        self.pass();
+    }
+
+    fn point_to(&self, gateway: &str) {
         let mut ofn = self.get(Kind::Gateway, &name("ofn", "openfunction"));
         ofn["spec"]["gatewayRef"]["name"] = gateway.into();
         let generation = ofn["metadata"]["generation"].as_i64().unwrap_or_default();
         ofn["metadata"]["generation"] = (generation + 1).into();
         self.insert(Kind::Gateway, ofn);
-        self.pass();
     }
 
     /// The implementation reports that all is well, with so many routes in our listeners.
@@ -285,19 +307,7 @@ fn listeners_leave_a_gateway_at_once_that_the_entry_never_led_to() {
 fn an_entry_that_is_gone_during_a_move_leads_to_the_new_gateway_at_once() {
     let stage = Stage::on_a(2);
     stage.move_to("b");
-    let entry = stage.get(Kind::Service, &name("ofn", "gateway"));
-    let delete = Write {
-        kind: Kind::Service,
-        name: name("ofn", "gateway"),
-        change: ofn_gateway::cluster::Change::Delete {
-            uid: entry["metadata"]["uid"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
-            resource_version: None,
-        },
-    };
-    futures::executor::block_on(stage.write(&delete)).expect("it is deleted");
+    stage.remove(Kind::Service, &name("ofn", "gateway"));
     stage.pass();
     assert_eq!(stage.entry(), "b");
 }
@@ -312,4 +322,56 @@ fn a_move_back_leaves_the_entry_where_it_is() {
     assert_eq!(stage.pass_after(SETTLING), None);
     assert_eq!(stage.entry(), "a");
     assert!(!stage.has_ours("b"));
+}
+
+#[test]
+fn a_move_to_a_gateway_that_does_not_exist_takes_nothing_from_the_old_one() {
+    let mut stage = Stage::on_a(2);
+    stage.point_to("missing");
+    stage.try_pass();
+    stage.now += PATIENCE + DRAINING;
+    stage.try_pass();
+    assert_eq!(stage.entry(), "a");
+    assert!(stage.has_ours("a"));
+}
+
+#[test]
+fn the_old_gateway_serves_on_while_nobody_knows_the_new_ones_data_plane() {
+    let mut stage = Stage::on_a(2);
+    stage.remove(Kind::Service, &name("infra", "b-envoy"));
+    stage.move_to("b");
+    stage.report("b", [2, 2]);
+    stage.pass_after(PATIENCE + DRAINING);
+    assert_eq!(stage.entry(), "a");
+    assert!(stage.has_ours("a"));
+    stage.insert(Kind::Service, data_plane("b"));
+    stage.pass();
+    assert_eq!(stage.entry(), "b");
+    stage.pass_after(DRAINING);
+    assert!(!stage.has_ours("a"));
+}
+
+#[test]
+fn a_second_move_before_the_first_has_ended_leaves_nothing_behind() {
+    let mut stage = Stage::on_a(2);
+    stage.move_to("b");
+    stage.move_to("c");
+    stage.report("c", [2, 2]);
+    stage.pass();
+    stage.pass_after(SETTLING);
+    assert_eq!(stage.entry(), "c");
+    stage.pass_after(DRAINING);
+    assert!(!stage.has_ours("a"));
+    assert!(!stage.has_ours("b"));
+    assert!(stage.has_ours("c"));
+}
+
+#[test]
+fn a_clock_that_went_back_holds_nothing_up_for_long() {
+    let mut stage = Stage::on_a(2);
+    stage.now += SignedDuration::from_hours(1);
+    stage.move_to("b");
+    stage.now -= SignedDuration::from_hours(1);
+    stage.pass();
+    assert_eq!(stage.entry(), "b");
 }

@@ -228,7 +228,7 @@ fn a_component_may_come_in_a_file_of_another_name() {
     stage.remove("contour.wasm");
     stage.put("contour-2.wasm", &other_contour());
     let news = stage.looks();
-    assert_eq!(reasons(&news), ["PolicyFileGone", "PolicySwapped"]);
+    assert_eq!(reasons(&news), ["PolicySwapped"]);
     assert_eq!(stage.serving("contour"), Some(digest(&other_contour())));
 }
 

@@ -109,13 +109,17 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
             let again = undone::wish_of(world, policy);
             listeners::touch(world, wish, &again, &mut plan);
             let wait = handover::wait(world, wish, *readiness);
-            // It never leads to where we have put nothing yet.
-            if plan.writes.is_empty() || clean::is_dirty(world, &wish.spec.target.name) {
-                entry::next(world, wish, &again, wait.is_some(), &mut plan);
+            // It never leads to where we have put nothing yet, nor away to where there is no place.
+            let has_ours = clean::is_dirty(world, &wish.spec.target.name);
+            let waits = wait.is_some() || !has_ours && handover::is_under_way(world, wish);
+            if has_ours || plan.writes.is_empty() {
+                entry::next(world, wish, &again, waits, &mut plan);
             }
             if plan.writes.is_empty() {
                 match wait.or_else(|| handover::drain(world, wish)) {
                     Some(wait) => plan.look_again(wait),
+                    // Where requests still come is not taken from them, however long it takes.
+                    None if entry::leads_elsewhere(world, wish) => {}
                     None => clean::past(world, wish, &mut plan),
                 }
             }

@@ -50,6 +50,8 @@ struct File {
     read: Option<Stamp>,
     /// How often it has been read so.
     tries: u32,
+    /// It was not there at the last look.
+    is_missing: bool,
     /// The last good component that it gave.
     good: Option<Arc<PolicyComponent>>,
 }
@@ -100,7 +102,7 @@ impl Folders {
         }
         let mut news = Vec::new();
         for (id, file) in &mut files {
-            news.extend(file.read(&id.path, &sandbox, &[]));
+            news.extend(file.read(id, &sandbox, &[]));
         }
         let serving = next(&files, &[]);
         let policies = Policies::new(all(&serving), terms.clone()).with_context(|| {
@@ -149,7 +151,7 @@ impl Folders {
         let mut news = Vec::new();
         for (id, file) in &mut self.files {
             if file.is_due() {
-                news.extend(file.read(&id.path, &self.sandbox, &self.serving));
+                news.extend(file.read(id, &self.sandbox, &self.serving));
             }
         }
         let serving = next(&self.files, &self.serving);
@@ -179,14 +181,14 @@ impl fmt::Display for FileId {
 impl File {
     /// Whether it is to be read: it has come to rest, and is not what was read.
     fn is_due(&self) -> bool {
-        self.before == Some(self.now) && self.read != self.before
+        !self.is_missing && self.before == Some(self.now) && self.read != self.before
     }
 
     /// Reads it. One that is the same as what serves, as after `touch`, changes nothing.
-    fn read(&mut self, path: &Path, sandbox: &Sandbox, serving: &[Serving]) -> Option<News> {
+    fn read(&mut self, id: &FileId, sandbox: &Sandbox, serving: &[Serving]) -> Option<News> {
         self.read = Some(self.now);
         self.tries += 1;
-        match sandbox.load(path) {
+        match sandbox.load(&id.path) {
             Ok(policy) => {
                 let mut known = serving.iter().map(|serving| &serving.policy);
                 let known = known.find(|known| known.digest == policy.digest);
@@ -197,10 +199,12 @@ impl File {
                 if error.defect.may_pass() && self.tries < MOST_TRIES {
                     self.read = None;
                 }
+                let mut serving = serving.iter();
+                let serving = serving.find(|serving| serving.file == *id);
                 (self.tries == 1).then(|| News::Refused {
                     reason: error.defect.reason(),
                     error: error.to_string(),
-                    serving: self.good.as_deref().map(Named::of),
+                    serving: serving.map(|serving| Named::of(&serving.policy)),
                 })
             }
         }
@@ -225,15 +229,20 @@ fn see(folder: usize, path: &Path, files: &mut BTreeMap<FileId, File>) -> io::Re
     let mut there = BTreeMap::new();
     for entry in fs::read_dir(path)? {
         let path = entry?.path();
-        if path.extension().is_none_or(|extension| extension != "wasm") {
+        let is_hidden = file_name(&path).starts_with('.');
+        if is_hidden || path.extension().is_none_or(|extension| extension != "wasm") {
             continue;
         }
-        // One that goes at this moment, or a link that leads nowhere, is not there.
         if let Ok(metadata) = fs::metadata(&path) {
             there.insert(FileId { folder, path }, Stamp::from(metadata));
         }
     }
-    files.retain(|id, _| id.folder != folder || there.contains_key(id));
+    // One that is replaced may be missed by one look.
+    files.retain(|id, file| {
+        let was_missing = file.is_missing;
+        file.is_missing = id.folder == folder && !there.contains_key(id);
+        !(file.is_missing && was_missing)
+    });
     for (id, now) in there {
         files
             .entry(id)
@@ -248,10 +257,18 @@ fn see(folder: usize, path: &Path, files: &mut BTreeMap<FileId, File>) -> io::Re
                 before: None,
                 read: None,
                 tries: 0,
+                is_missing: false,
                 good: None,
             });
     }
     Ok(())
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// What is to serve: of each name the first file's, else what served before. By file name; those

@@ -1,5 +1,7 @@
 //! From one implementation to another, while requests go on.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use ofn_tests::cluster::Kind;
 use ofn_tests::traffic::Vendor;
@@ -10,6 +12,9 @@ use ofn_tests::traffic::load::{Load, Tally};
 
 use crate::scene::{Scene, tests};
 use crate::truth;
+
+/// With a single parent. Much less than the minute after which the entry moves in any case.
+const LONGEST_OUTAGE: Duration = Duration::from_secs(15);
 
 // The other side is Contour.
 tests![[Vendor::Traefik];
@@ -69,6 +74,7 @@ async fn functions_answer_again_after_a_switch_that_moves_the_only_parent_of_the
         );
         let tally = load.stop().await;
         println!("a single parent, {from:?} to {to:?}: {}", told(&tally));
+        ensure!(tally.outage() < LONGEST_OUTAGE, "{}", told(&tally));
     }
     let moves = truth::holds(&history.tell().await?)?;
     ensure!(moves == [traefik, contour], "the entry moved to {moves:?}");

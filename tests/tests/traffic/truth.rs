@@ -17,7 +17,7 @@ const GATEWAYS: [(usize, Vendor); 2] = [(2, Vendor::Contour), (3, Vendor::Traefi
 /// Checks every moment; answers where the entry moved, in order.
 pub fn holds(history: &[Moment]) -> Result<Vec<Vendor>> {
     // The objects are there from the beginning; the first moments are their first versions.
-    let whole = history.iter().filter(|moment| moment.len() == 4);
+    let whole = history.iter().skip_while(|moment| moment.len() < 4);
     let mut moves = Vec::new();
     let mut before = None;
     for moment in whole {
@@ -32,6 +32,7 @@ pub fn holds(history: &[Moment]) -> Result<Vec<Vendor>> {
 
 /// Checks one moment; answers where the entry leads.
 fn at(moment: &Moment) -> Result<Vendor> {
+    ensure!(moment.len() == 4, "an object was deleted");
     let (ofn, entry) = (&moment[&OFN], &moment[&ENTRY]);
     let gateway = |of: Vendor| {
         let index = GATEWAYS.iter().find(|(_, vendor)| *vendor == of);

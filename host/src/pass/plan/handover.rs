@@ -3,6 +3,7 @@
 //! The present one gets our listeners; when it serves them and has the routes, the entry moves to it;
 //! when no client can hold the entry's old address any more, the past ones lose the listeners. Both waits
 //! are bounded, and what they are counted from is recorded: on the OpenFunction Gateway, and on the entry.
+//! While nobody knows where the entry should lead, it leads where it did, and nothing is taken from there.
 
 use std::cmp::Ordering;
 
@@ -135,7 +136,10 @@ fn moved(metadata: &ObjectMeta) -> Option<Timestamp> {
 
 /// What is left of a time that began at `since`.
 fn remaining(world: &World, since: Timestamp, whole: SignedDuration) -> Option<SignedDuration> {
-    // A time to come is one of another clock.
-    let gone = world.now.duration_since(since).max(SignedDuration::ZERO);
-    Some(whole - gone).filter(|left| left.is_positive())
+    let gone = world.now.duration_since(since);
+    // A time far to come is one of a clock that went wrong.
+    if -gone > whole {
+        return None;
+    }
+    Some(whole - gone.max(SignedDuration::ZERO)).filter(|left| left.is_positive())
 }
