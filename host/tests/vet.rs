@@ -380,7 +380,7 @@ fn services_are_asked_for_and_used_in_the_allowed_namespaces_only() {
     let asked = |namespace| vet::queries(queries(), &terms(namespace)).expect("good queries");
     assert_eq!(asked("infra"), queries());
     // As if no Service were there: an honest component looks where its vendor's chart puts one.
-    assert_eq!(asked("other"), [everywhere.clone()]);
+    assert_eq!(asked("other"), std::slice::from_ref(&everywhere));
     let entry = || to(EntryTarget::Service(name()));
     assert!(vetted_under(entry(), &terms("infra")).is_ok());
     assert!(vetted_under(entry(), &terms("other")).is_err());
