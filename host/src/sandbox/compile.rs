@@ -58,10 +58,13 @@ impl CompileError {
     }
 }
 
-/// What the child says when an allocation failed; the standard library's words.
-const NO_MEMORY: &str = "memory allocation of";
-/// What it says when the operating system gave no memory.
-const NO_MAPPING: &str = "Cannot allocate memory";
+/// What the child says where memory has run out: the standard library as it ends the process, the
+/// operating system, and the standard library as it refuses to read on.
+const NO_MEMORY: [&str; 3] = [
+    "memory allocation of",
+    "Cannot allocate memory",
+    "out of memory",
+];
 
 impl Compiler {
     /// The code of a component, as [`Engine::precompile_component`] makes it.
@@ -101,7 +104,7 @@ impl Compiler {
         };
         let said = String::from_utf8_lossy(&said).trim().to_owned();
         match status.signal() {
-            _ if said.contains(NO_MEMORY) || said.contains(NO_MAPPING) => {
+            _ if NO_MEMORY.iter().any(|words| said.contains(words)) => {
                 Err(CompileError::Memory(limits.compile_memory))
             }
             Some(signal) if signal == Signal::XCPU.as_raw() => {
