@@ -2,6 +2,7 @@
 
 mod crd;
 mod objects;
+mod policy;
 mod render;
 mod route;
 mod run;
@@ -32,6 +33,9 @@ enum Command {
     Render(render::Render),
     /// Shows host names, path and labels of a function's HTTPRoute
     Route(route::Route),
+    /// For authors of policy components, and those who put them in place
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Prints the CustomResourceDefinition of the OpenFunction Gateway
     Crd,
     /// Compiles a component, from the standard input to the standard output, for another process of
@@ -53,6 +57,15 @@ struct PoliciesFolder {
         value_delimiter = ','
     )]
     folders: Vec<PathBuf>,
+    #[command(flatten)]
+    sandbox: SandboxArgs,
+    #[command(flatten)]
+    terms: Terms,
+}
+
+/// How components are run. For every command that runs one.
+#[derive(Debug, Args)]
+struct SandboxArgs {
     /// Folder for compiled components, of this user alone; made if it is missing [default:
     /// ofn-gateway/policies in the user's folder for caches, if there is one]
     #[arg(
@@ -63,8 +76,6 @@ struct PoliciesFolder {
     cache: Option<PathBuf>,
     #[command(flatten)]
     limits: Limits,
-    #[command(flatten)]
-    terms: Terms,
 }
 
 impl PoliciesFolder {
@@ -78,24 +89,7 @@ impl PoliciesFolder {
     }
 
     fn open(&self) -> Result<(Folders, Vec<News>)> {
-        let program = std::env::current_exe().context("this program does not find itself")?;
-        let sandbox = Sandbox::new(self.limits, Compiler { program }, self.cache())
-            .map_err(anyhow::Error::from)
-            .context("the WebAssembly engine does not start with these limits")?;
-        Folders::open(self.paths(), sandbox, self.terms.clone())
-    }
-
-    /// A cache that cannot be used costs time, so it is no reason not to start.
-    fn cache(&self) -> Option<Cache> {
-        let folder = match &self.cache {
-            Some(folder) => folder.clone(),
-            None => dirs::cache_dir()?.join("ofn-gateway").join("policies"),
-        };
-        Cache::open(&folder)
-            .inspect_err(|error| {
-                tracing::warn!(folder = %folder.display(), %error, "components are compiled at each start");
-            })
-            .ok()
+        Folders::open(self.paths(), self.sandbox.start()?, self.terms.clone())
     }
 
     fn paths(&self) -> Vec<PathBuf> {
@@ -114,12 +108,35 @@ impl PoliciesFolder {
     }
 }
 
+impl SandboxArgs {
+    fn start(&self) -> Result<Sandbox> {
+        let program = std::env::current_exe().context("this program does not find itself")?;
+        Sandbox::new(self.limits, Compiler { program }, self.cache())
+            .map_err(anyhow::Error::from)
+            .context("the WebAssembly engine does not start with these limits")
+    }
+
+    /// A cache that cannot be used costs time, so it is no reason not to start.
+    fn cache(&self) -> Option<Cache> {
+        let folder = match &self.cache {
+            Some(folder) => folder.clone(),
+            None => dirs::cache_dir()?.join("ofn-gateway").join("policies"),
+        };
+        Cache::open(&folder)
+            .inspect_err(|error| {
+                tracing::warn!(folder = %folder.display(), %error, "components are compiled at each start");
+            })
+            .ok()
+    }
+}
+
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(run) => run.main(),
         Command::Render(render) => render.main(),
         Command::Route(route) => route.main(),
+        Command::Policy(policy) => policy.main(),
         Command::Crd => crd::main(),
         Command::Compile(limits) => sandbox::compile(&limits).map(|()| ExitCode::SUCCESS),
     };

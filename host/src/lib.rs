@@ -5,7 +5,7 @@
 //! apply, report. All else serves it:
 //!
 //! - [`api`], [`names`], [`kubernetes_gateway`]: the objects and the names in them;
-//! - [`sandbox`], [`policies`]: the components;
+//! - [`sandbox`], [`policies`], [`conformance`]: the components, and whether they keep the contract;
 //! - [`cluster`]: reading and writing objects, in a real cluster or offline;
 //! - [`controller`]: when to make a pass;
 //! - [`cli`]: the commands.
@@ -13,6 +13,7 @@
 pub mod api;
 pub mod cli;
 pub mod cluster;
+pub mod conformance;
 pub mod controller;
 pub mod kubernetes_gateway;
 pub mod managed_fields;

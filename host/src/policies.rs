@@ -52,6 +52,15 @@ impl Policies {
         })
     }
 
+    /// One component, which decides for everybody.
+    pub fn of_one(policy: &Arc<PolicyComponent>) -> Self {
+        Self {
+            all: vec![Arc::clone(policy)],
+            standard: Arc::clone(policy),
+            terms: Terms::default(),
+        }
+    }
+
     /// What the components may see, and where they may send traffic.
     pub fn terms(&self) -> &Terms {
         &self.terms

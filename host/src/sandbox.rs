@@ -91,7 +91,7 @@ impl Defect {
         match self {
             Self::File(error) => error.kind() != std::io::ErrorKind::FileTooLarge,
             Self::Compile(error) => matches!(error, CompileError::Process(_)),
-            Self::Call(error) => matches!(error.fault, Fault::Busy | Fault::Time),
+            Self::Call(error) => error.may_pass(),
             Self::Imports(_) | Self::Contract(_) | Self::Parts(_) | Self::Broken(_) => false,
         }
     }
@@ -111,6 +111,36 @@ impl Defect {
             Self::Broken(_) => reason::POLICY_ANSWER_INVALID,
         }
     }
+}
+
+impl LoadError {
+    fn new(path: &Path, defect: Defect) -> Self {
+        Self {
+            path: path.display().to_string(),
+            defect: Box::new(defect),
+        }
+    }
+}
+
+/// What a component is from outside, whether it can be used or not.
+#[derive(Debug)]
+pub struct Inspection {
+    /// Of its file, in bytes.
+    pub size: usize,
+    /// `sha256:` and the digest of its file.
+    pub digest: String,
+    /// The names of what it imports.
+    pub imports: Vec<String>,
+    /// The names of what it exports.
+    pub exports: Vec<String>,
+}
+
+/// A component that may be anything.
+struct Compiled {
+    size: usize,
+    digest: String,
+    imports: Vec<String>,
+    component: Component,
 }
 
 /// What a component answers, its own violations included.
@@ -207,13 +237,35 @@ impl Sandbox {
     ///
     /// When it cannot be used. Nothing of it has been kept then but, perhaps, its code in the cache.
     pub fn load(&self, path: &Path) -> Result<PolicyComponent, LoadError> {
-        self.load_file(path).map_err(|defect| LoadError {
-            path: path.display().to_string(),
-            defect: Box::new(defect),
+        let usable = self.compile(path).and_then(|compiled| {
+            if let Some(import) = compiled.imports.first() {
+                return Err(Defect::Imports(import.clone()));
+            }
+            self.loaded(&compiled)
+        });
+        usable.map_err(|defect| LoadError::new(path, defect))
+    }
+
+    /// Compiles the component in a file, whatever it may be.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, or takes too much to compile.
+    pub fn inspect(&self, path: &Path) -> Result<Inspection, LoadError> {
+        let compiled = self
+            .compile(path)
+            .map_err(|defect| LoadError::new(path, defect))?;
+        let exports = compiled.component.component_type();
+        let exports = exports.exports(&self.engine);
+        Ok(Inspection {
+            size: compiled.size,
+            exports: exports.map(|(name, _)| name.to_owned()).collect(),
+            digest: compiled.digest,
+            imports: compiled.imports,
         })
     }
 
-    fn load_file(&self, path: &Path) -> Result<PolicyComponent, Defect> {
+    fn compile(&self, path: &Path) -> Result<Compiled, Defect> {
         let bytes = cache::read_file(path, self.limits.file.as_u64())?;
         let component = cache::component(
             &self.engine,
@@ -222,12 +274,21 @@ impl Sandbox {
             &self.limits,
             &bytes,
         )?;
-        if let Some((import, _)) = component.component_type().imports(&self.engine).next() {
-            return Err(Defect::Imports(import.to_owned()));
-        }
-        let exports = Exports::of(&component).map_err(Defect::Contract)?;
+        let imports = component.component_type();
+        let imports = imports.imports(&self.engine);
+        Ok(Compiled {
+            size: bytes.len(),
+            digest: format!("sha256:{:x}", Sha256::digest(&bytes)),
+            imports: imports.map(|(name, _)| name.to_owned()).collect(),
+            component,
+        })
+    }
+
+    fn loaded(&self, compiled: &Compiled) -> Result<PolicyComponent, Defect> {
+        let component = &compiled.component;
+        let exports = Exports::of(component).map_err(Defect::Contract)?;
         let pre = Linker::new(&self.engine)
-            .instantiate_pre(&component)
+            .instantiate_pre(component)
             .map_err(|error| Defect::Parts(format!("{error:#}")))?;
         let mut loaded = PolicyComponent {
             description: Description {
@@ -236,7 +297,7 @@ impl Sandbox {
                 controller_names: Vec::new(),
                 settings: Vec::new(),
             },
-            digest: format!("sha256:{:x}", Sha256::digest(&bytes)),
+            digest: compiled.digest.clone(),
             pre,
             exports,
             limits: self.limits,

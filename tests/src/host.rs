@@ -74,6 +74,20 @@ pub fn variant(component: &[u8], number: u8) -> Vec<u8> {
     [component, &section].concat()
 }
 
+/// The component of `tests/hostile/`, which does a misdeed for ever; an empty one: none.
+pub fn hostile(misdeed: &str) -> Result<Vec<u8>> {
+    let file = built(target().join("hostile/hostile.wasm"))?;
+    let mut component = fs::read(file)?;
+    let place = b"misdeed:                                        ";
+    let found = component
+        .windows(place.len())
+        .position(|bytes| bytes == place)
+        .context("there is no place for a misdeed in the hostile component")?;
+    let written = format!("misdeed:{misdeed:<40}");
+    component[found..found + written.len()].copy_from_slice(written.as_bytes());
+    Ok(component)
+}
+
 /// Puts a file in place in one go.
 pub fn put(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
     let beside = folder.join(format!(".{name}"));

@@ -151,6 +151,29 @@ fn a_broken_file_leaves_what_served_and_is_told_once() {
     assert_eq!(stage.looks(), []);
 }
 
+/// It loads, and describes itself well: what it answers is tried before it serves.
+#[test]
+fn a_component_that_breaks_a_rule_leaves_what_served() {
+    for (misdeed, reason) in [
+        ("trap", "PolicyTrapped"),
+        ("a foreign listener", "PolicyAnswerInvalid"),
+        ("one more default each time", "PolicyAnswerInvalid"),
+        ("memory", "PolicyAnswerInvalid"),
+    ] {
+        let mut stage = Stage::new();
+        let good = host::hostile("").expect("make hostile");
+        stage.put("hostile.wasm", &good);
+        stage.looks();
+        stage.put("hostile.wasm", &host::hostile(misdeed).expect("make hostile"));
+        let news = stage.looks();
+        assert_eq!(reasons(&news), [reason], "{misdeed}: {news:?}");
+        let told = news[0].to_string();
+        assert!(told.contains("policy check"), "{told}");
+        assert!(told.contains("goes on serving"), "{told}");
+        assert_eq!(stage.serving("hostile"), Some(digest(&good)));
+    }
+}
+
 #[test]
 fn a_broken_file_keeps_its_place_before_a_later_one() {
     let mut stage = Stage::new();
@@ -176,8 +199,7 @@ fn a_file_that_cannot_be_read_for_a_while_serves_when_it_can() {
 #[test]
 fn a_component_whose_file_is_gone_claims_nothing_before_others() {
     let mut stage = Stage::new();
-    let folder = host::policies_and_the_hostile_one().expect("make hostile");
-    let hostile = fs::read(folder.join("hostile.wasm")).expect("make hostile");
+    let hostile = host::hostile("").expect("make hostile");
     stage.remove("contour.wasm");
     stage.put("hostile.wasm", &hostile);
     stage.looks();
@@ -262,8 +284,7 @@ fn what_is_in_an_earlier_folder_comes_before_what_is_in_a_later_one() {
 #[test]
 fn of_two_components_that_claim_a_controller_the_first_by_file_name_serves_it() {
     let mut stage = Stage::new();
-    let folder = host::policies_and_the_hostile_one().expect("make hostile");
-    let hostile = fs::read(folder.join("hostile.wasm")).expect("make hostile");
+    let hostile = host::hostile("").expect("make hostile");
     let claimed = "projectcontour.io/projectcontour/contour";
     let serves = |stage: &Stage| {
         let policy = stage.folder.policies().for_controller(claimed);

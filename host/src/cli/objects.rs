@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use ofn_contract::ObjectName;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cluster::offline::Offline;
@@ -19,6 +19,17 @@ use crate::cluster::{Kind, name_of};
 pub(super) enum Output {
     Yaml,
     Json,
+}
+
+impl Output {
+    /// Prints what is not a list of objects.
+    pub(super) fn print(self, what: &impl Serialize) -> Result<()> {
+        match self {
+            Self::Yaml => print!("{}", serde_yaml_ng::to_string(what)?),
+            Self::Json => println!("{}", serde_json::to_string_pretty(what)?),
+        }
+        Ok(())
+    }
 }
 
 /// The objects of all files, and the one OpenFunction Gateway among them.

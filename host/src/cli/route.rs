@@ -57,10 +57,7 @@ impl Route {
             "path": route.path,
             "labels": {route.label.key: route.label.value},
         });
-        match self.output {
-            Output::Yaml => print!("{}", serde_yaml_ng::to_string(&route)?),
-            Output::Json => println!("{}", serde_json::to_string_pretty(&route)?),
-        }
+        self.output.print(&route)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -37,6 +37,11 @@ impl Offline {
         lock(&self.objects).insert(kind, object);
     }
 
+    /// All objects as they are now.
+    pub fn all(&self) -> Objects {
+        lock(&self.objects).clone()
+    }
+
     /// The OpenFunction Gateways and all objects that were written, by kind and name, as they are
     /// now.
     pub fn results(&self) -> Vec<Value> {
@@ -60,6 +65,7 @@ impl Objects {
         if value["metadata"]["generation"].is_null() {
             value["metadata"]["generation"] = 1.into();
         }
+        leave_out_what_is_empty(&mut value);
         let mut name = name_of(object);
         if kind == Kind::GatewayClass {
             name.namespace.clear();
@@ -160,6 +166,15 @@ impl Objects {
         }
     }
 
+    /// Rewrites every object behind the API server's back: nothing is counted, nothing goes.
+    pub fn rewrite(&mut self, rewrite: impl Fn(&mut Value)) {
+        for object in self.by_name.values_mut() {
+            let mut rewritten = Value::clone(object);
+            rewrite(&mut rewritten);
+            *object = Arc::new(rewritten);
+        }
+    }
+
     /// Begins to delete an object, as somebody else does.
     pub fn delete(&mut self, kind: Kind, name: &ObjectName) {
         self.change(kind, name, |object| {
@@ -187,13 +202,7 @@ impl Objects {
                 .or_else(|| value.as_i64())
                 .unwrap_or_default()
         };
-        // Go leaves out what is empty.
-        if let Some(metadata) = after["metadata"].as_object_mut() {
-            metadata.retain(|_, value| {
-                value.as_object().is_none_or(|map| !map.is_empty())
-                    && value.as_array().is_none_or(|list| !list.is_empty())
-            });
-        }
+        leave_out_what_is_empty(&mut after);
         if before == Some(&after) {
             return Arc::new(after);
         }
@@ -248,6 +257,16 @@ impl Cluster for Offline {
                 write: write.to_string(),
                 message: error.to_string(),
             })
+    }
+}
+
+/// As Go does in metadata.
+fn leave_out_what_is_empty(object: &mut Value) {
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.retain(|_, value| {
+            value.as_object().is_none_or(|map| !map.is_empty())
+                && value.as_array().is_none_or(|list| !list.is_empty())
+        });
     }
 }
 

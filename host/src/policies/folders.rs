@@ -11,12 +11,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 
 use super::news::Named;
 use super::{News, Policies, STANDARD};
+use crate::conformance::{self, Breach};
 use crate::pass::vet::Terms;
-use crate::sandbox::{PolicyComponent, Sandbox};
+use crate::sandbox::{LoadError, PolicyComponent, Sandbox};
 
 /// So often a file is read that fails for something which may pass.
 const MOST_TRIES: u32 = 5;
@@ -56,6 +57,15 @@ struct File {
     good: Option<Arc<PolicyComponent>>,
 }
 
+/// Why a file gives no component.
+#[derive(Debug, thiserror::Error)]
+enum Unfit {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("{} cannot be used: {breach}. `ofn-gateway policy check {0}` tells more", .path.display())]
+    Breach { path: PathBuf, breach: Breach },
+}
+
 /// A component that serves, and the file that it is from.
 #[derive(Clone)]
 struct Serving {
@@ -93,7 +103,7 @@ impl Folders {
     /// # Errors
     ///
     /// When a folder cannot be read, or none has a standard component.
-    pub fn open(paths: Vec<PathBuf>, sandbox: Sandbox, terms: Terms) -> Result<(Self, Vec<News>)> {
+    pub fn open(paths: Vec<PathBuf>, sandbox: Sandbox, terms: Terms) -> anyhow::Result<(Self, Vec<News>)> {
         let mut files = BTreeMap::new();
         for (folder, path) in paths.iter().enumerate() {
             see(folder, path, &mut files).with_context(|| {
@@ -134,6 +144,12 @@ impl Folders {
     /// The components that serve now. The same one as long as nothing changes.
     pub fn policies(&self) -> &Arc<Policies> {
         &self.policies
+    }
+
+    /// The components that serve now, each with the file that it is from.
+    pub fn serving(&self) -> impl Iterator<Item = (&Path, &PolicyComponent)> {
+        let serving = self.serving.iter();
+        serving.map(|serving| (serving.file.path.as_path(), &*serving.policy))
     }
 
     /// Looks again, and answers what is new. A file is read when two looks find it the same, so
@@ -188,25 +204,51 @@ impl File {
     fn read(&mut self, id: &FileId, sandbox: &Sandbox, serving: &[Serving]) -> Option<News> {
         self.read = Some(self.now);
         self.tries += 1;
-        match sandbox.load(&id.path) {
+        match load(&id.path, sandbox) {
             Ok(policy) => {
                 let mut known = serving.iter().map(|serving| &serving.policy);
                 let known = known.find(|known| known.digest == policy.digest);
-                self.good = Some(known.cloned().unwrap_or_else(|| Arc::new(policy)));
+                self.good = Some(known.cloned().unwrap_or(policy));
                 None
             }
             Err(error) => {
-                if error.defect.may_pass() && self.tries < MOST_TRIES {
+                if error.may_pass() && self.tries < MOST_TRIES {
                     self.read = None;
                 }
                 let mut serving = serving.iter();
                 let serving = serving.find(|serving| serving.file == *id);
                 (self.tries == 1).then(|| News::Refused {
-                    reason: error.defect.reason(),
+                    reason: error.reason(),
                     error: error.to_string(),
                     serving: serving.map(|serving| Named::of(&serving.policy)),
                 })
             }
+        }
+    }
+}
+
+/// The component of a file, if it may serve.
+fn load(path: &Path, sandbox: &Sandbox) -> Result<Arc<PolicyComponent>, Unfit> {
+    let policy = Arc::new(sandbox.load(path)?);
+    conformance::quick(&policy).map_err(|breach| Unfit::Breach {
+        path: path.to_owned(),
+        breach,
+    })?;
+    Ok(policy)
+}
+
+impl Unfit {
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Load(error) => error.defect.may_pass(),
+            Self::Breach { breach, .. } => breach.may_pass(),
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Load(error) => error.defect.reason(),
+            Self::Breach { breach, .. } => breach.reason(),
         }
     }
 }

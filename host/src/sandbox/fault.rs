@@ -86,6 +86,13 @@ impl CallError {
     }
 }
 
+impl CallError {
+    /// Whether it may be the machine's fault, and gone at another time.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.fault, Fault::Busy | Fault::Time)
+    }
+}
+
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

@@ -1,16 +1,28 @@
-//! A component that is the standard one, until an annotation of the OpenFunction Gateway says which
-//! bad thing it is to do: `networking.openfunction.io/misdeed`.
+//! A component that is the standard one, until it is told which bad thing it is to do: by annotation
+//! `networking.openfunction.io/misdeed` of the OpenFunction Gateway, or by [`WRITTEN`] for ever.
+
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use ofn_contract::{
     Condition, Decision, EffectiveSpec, Entry, EntryTarget, Gateway, GatewaySpec, GatewayStatus,
     KeyValue, Listener, ObjectName, Observation, Violation,
 };
+use ofn_policy::settings::{Port, Setting};
 use ofn_policy::{About, Policy, Standard, entry};
 
 ofn_component::export!(Hostile);
 
 /// The annotation that names the misdeed.
 const MISDEED: &str = "networking.openfunction.io/misdeed";
+
+/// A test writes a misdeed over this in the component's file, with spaces behind it.
+static WRITTEN: &[u8; 48] = b"misdeed:                                        ";
+
+const PORT: Setting<Port> = Setting {
+    name: "port",
+    default: || Port(80),
+    help: "Any.",
+};
 
 /// The component.
 #[derive(Default)]
@@ -20,8 +32,18 @@ fn misdeed(annotations: &[KeyValue]) -> &str {
     annotations
         .iter()
         .find(|annotation| annotation.key == MISDEED)
-        .map_or("", |annotation| &annotation.value)
+        .map_or_else(written, |annotation| &annotation.value)
 }
+
+fn written() -> &'static str {
+    // The compiler must not know it.
+    let written = std::hint::black_box(WRITTEN).as_slice();
+    let written = str::from_utf8(written).unwrap_or_default();
+    written.strip_prefix("misdeed:").unwrap_or_default().trim()
+}
+
+/// What an instance remembers, which it must not.
+static CALLS: AtomicU16 = AtomicU16::new(0);
 
 impl Policy for Hostile {
     fn about(&self) -> About {
@@ -29,6 +51,10 @@ impl Policy for Hostile {
             name: "hostile",
             // Which is Contour's.
             controller_names: &["projectcontour.io/projectcontour/contour"],
+            settings: match written() {
+                "another default than it says" => &[&PORT],
+                _ => &[],
+            },
             ..Standard.about()
         }
     }
@@ -40,6 +66,7 @@ impl Policy for Hostile {
     ) -> Result<EffectiveSpec, Vec<Violation>> {
         let mut spec = Standard.default_spec(new, old)?;
         match misdeed(&new.annotations) {
+            "nothing is right" => return Err(wrong()),
             "other target" => spec.target.name.name = "somebody-elses".to_owned(),
             "other domain" => spec.domain = "bank.example.com".to_owned(),
             "two defaults in turn" => {
@@ -64,9 +91,22 @@ impl Policy for Hostile {
     }
 
     fn decide(&self, seen: &Observation) -> Result<Decision, Vec<Violation>> {
-        let mut decision = Standard.decide(seen)?;
+        let known = match misdeed(&seen.annotations) {
+            "any setting" | "another default than it says" => Observation {
+                settings: Vec::new(),
+                ..seen.clone()
+            },
+            _ => seen.clone(),
+        };
+        let mut decision = Standard.decide(&known)?;
         match misdeed(&seen.annotations) {
             "trap" => panic!("a defect"),
+            "trap with three listeners" if seen.spec.listeners.len() >= 3 => panic!("a defect"),
+            "memory" => decision.listeners[0].port = CALLS.fetch_add(1, Ordering::Relaxed) + 1,
+            "lost fields" => decision.listeners[0].rest = "{}".to_owned(),
+            "another default than it says" if seen.settings.is_empty() => {
+                decision.listeners[0].port = 8000;
+            }
             "endless loop" => loop {
                 std::hint::spin_loop();
             },
@@ -116,6 +156,20 @@ impl Policy for Hostile {
         };
         match misdeed(&seen.annotations) {
             "a huge status" => status.conditions.push(more("x".repeat(2 << 20))),
+            "statuses by their place" => {
+                let first = seen.kubernetes_gateway.iter().flat_map(|gateway| {
+                    let statuses = gateway.listener_statuses.first();
+                    statuses.map(|status| status.name.clone())
+                });
+                status.conditions.push(more(first.collect()));
+            }
+            "always ready" => {
+                let of_listeners = status.listeners.iter_mut();
+                let of_listeners = of_listeners.flat_map(|listener| &mut listener.conditions);
+                for condition in of_listeners.chain(&mut status.conditions) {
+                    condition.status = "True".to_owned();
+                }
+            }
             "a status that is not printable" => {
                 status.conditions.push(more("\u{1b}[2J".to_owned()));
             }
@@ -123,6 +177,14 @@ impl Policy for Hostile {
         }
         status
     }
+}
+
+fn wrong() -> Vec<Violation> {
+    vec![Violation {
+        field: "spec.domain".to_owned(),
+        reason: "FieldValueInvalid".to_owned(),
+        message: "is not to my taste".to_owned(),
+    }]
 }
 
 fn has(listeners: &[Listener], name: &str) -> bool {

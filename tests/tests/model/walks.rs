@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::world::{
     Action, Edit, Foreign, GATEWAYS, State, World, data_plane, infra, is_untouched, openfunction,
-    report, stand_at,
+    LONG_AGO, ago, report, stand_at,
 };
 
 const WALKS: u32 = 12;
@@ -53,6 +53,8 @@ struct Real<'a> {
     pass: Option<Answers>,
     theirs: BTreeMap<ObjectName, Vec<Value>>,
     way: Vec<Action>,
+    /// How many steps of time there were. In the model what is recorded ages instead.
+    time: i32,
     /// The uids in the model, by the real ones.
     uids: BTreeMap<String, String>,
 }
@@ -90,6 +92,7 @@ impl<'a> Real<'a> {
             pass: None,
             theirs: first.theirs.clone(),
             way: Vec::new(),
+            time: 0,
             uids: BTreeMap::new(),
         };
         for (_, kind, name) in compared() {
@@ -233,13 +236,13 @@ impl<'a> Real<'a> {
                     )
                     .await?;
             }
-            Action::Time => {}
+            Action::Time => self.time += 1,
             Action::Crash => self.pass = None,
             Action::Begin => self.pass = Some(Answers::new()),
             Action::Answer(index) => {
                 let standing = world.standing(before).context("a pass")?;
                 let (key, modelled) = standing.open.get(index).context("a request")?;
-                let own = stand_at(before.began, self.pass.as_ref().context("a pass")?);
+                let own = stand_at(ago(-self.time), self.pass.as_ref().context("a pass")?);
                 let same = own.open.into_iter().find(|(own, _)| own == key);
                 let (_, request) =
                     same.with_context(|| format!("the real pass does not {key:?}"))?;
@@ -265,7 +268,7 @@ impl<'a> Real<'a> {
             let Some(pass) = &self.pass else {
                 return Ok(());
             };
-            let standing = stand_at(next.began, pass);
+            let standing = stand_at(ago(-self.time), pass);
             if standing.ended.is_some() {
                 self.pass = None;
                 ensure!(
@@ -366,6 +369,11 @@ impl<'a> Real<'a> {
             let mut text = real.to_string();
             for (real, model) in &self.uids {
                 text = text.replace(real, model);
+            }
+            for step in 0..=self.time {
+                let recorded = ago(-step).to_string();
+                let aged = ago((self.time - step).min(LONG_AGO)).to_string();
+                text = text.replace(&recorded, &aged);
             }
             let real: Value = serde_json::from_str(&text)?;
             let fields = match kind {

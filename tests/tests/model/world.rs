@@ -97,11 +97,8 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct State {
     pub objects: Objects,
-    /// The pass under way.
+    /// The pass under way. It is always now: when time passes, what is recorded of it ages.
     pub pass: Option<Answers>,
-    /// When it began, and what time it is, in steps of two minutes.
-    pub began: u8,
-    time: u8,
     /// Something has changed since the last pass began.
     pub due: bool,
     /// The last pass wants to look again later.
@@ -221,8 +218,6 @@ impl World {
         State {
             objects,
             pass: None,
-            began: 0,
-            time: 0,
             due: true,
             again: false,
             heard: BTreeSet::new(),
@@ -239,13 +234,13 @@ impl World {
     pub fn standing(&self, state: &State) -> Option<Arc<Standing>> {
         let answers = state.pass.as_ref()?;
         let mut hasher = DefaultHasher::new();
-        (answers, state.began).hash(&mut hasher);
+        answers.hash(&mut hasher);
         let key = hasher.finish();
         let lock = || self.stands.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(&key) {
             return Some(Arc::clone(known));
         }
-        let standing = Arc::new(stand_at(state.began, answers));
+        let standing = Arc::new(stand_at(ago(0), answers));
         lock().insert(key, Arc::clone(&standing));
         Some(standing)
     }
@@ -291,7 +286,7 @@ impl World {
             }
             Action::Vendor(gateway) => next.vendor(gateway),
             Action::Time => {
-                next.time += 1;
+                next.objects.rewrite(age);
                 next.due = true;
                 next.again = false;
             }
@@ -304,7 +299,6 @@ impl World {
             }
             Action::Begin => {
                 next.pass = Some(Answers::new());
-                next.began = next.time;
                 next.due = false;
                 next.again = false;
                 self.go_on(&mut next);
@@ -328,6 +322,9 @@ impl World {
             }
         }
         self.notify(state, &mut next);
+        if next.pass.is_none() {
+            next.objects.rewrite(forget_resource_version);
+        }
         Some(next)
     }
 
@@ -405,10 +402,38 @@ impl World {
     }
 }
 
-/// Where a pass that began at a time stands.
-pub fn stand_at(began: u8, answers: &Answers) -> Standing {
-    let now = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(2) * i32::from(began);
+/// So many steps of time ago is as long ago as any: a fight is forgotten after 20 minutes, and no other
+/// time counts for so long.
+pub const LONG_AGO: i32 = 11;
+
+/// The time that is some steps of two minutes ago; less than none: to come.
+pub fn ago(steps: i32) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_mins(2) * (LONG_AGO - steps)
+}
+
+/// Where a pass of a time stands.
+pub fn stand_at(now: Timestamp, answers: &Answers) -> Standing {
     stand(&POLICIES, &openfunction(), now, answers)
+}
+
+/// Makes the times that the host has recorded in an object a step older. Only differences of time count,
+/// so worlds of another time are the same.
+fn age(object: &mut Value) {
+    let Some(annotations) = object["metadata"]["annotations"].as_object_mut() else {
+        return;
+    };
+    for value in annotations.values_mut() {
+        let aged = (0..LONG_AGO).rev().fold(
+            value.as_str().unwrap_or_default().to_owned(),
+            |text, steps| text.replace(&ago(steps).to_string(), &ago(steps + 1).to_string()),
+        );
+        *value = aged.into();
+    }
+}
+
+/// Forgets how often an object was changed, which is of no meaning but to a pass that is under way.
+fn forget_resource_version(object: &mut Value) {
+    object["metadata"]["resourceVersion"] = "1".into();
 }
 
 /// Whether it asks for what nobody but the host changes in this world.

@@ -1,0 +1,61 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::SandboxArgs;
+use crate::cli::objects::Output;
+use crate::names;
+use crate::sandbox::PolicyComponent;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Inspect {
+    /// The component
+    file: PathBuf,
+    #[command(flatten)]
+    sandbox: SandboxArgs,
+    /// Form of what is printed
+    #[arg(short, long, value_enum, default_value_t = Output::Yaml)]
+    output: Output,
+}
+
+impl Inspect {
+    pub(in crate::cli) fn main(self) -> Result<ExitCode> {
+        let sandbox = self.sandbox.start()?;
+        let inspection = sandbox.inspect(&self.file)?;
+        let mut shown = json!({
+            "file": self.file,
+            "size": inspection.size,
+            "digest": inspection.digest,
+            "exports": inspection.exports,
+            "imports": inspection.imports,
+        });
+        let loaded = sandbox.load(&self.file);
+        if let Ok(policy) = &loaded {
+            json_patch::merge(&mut shown, &described(policy));
+        }
+        self.output.print(&shown)?;
+        loaded?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn described(policy: &PolicyComponent) -> Value {
+    let description = &policy.description;
+    let setting = |setting: &ofn_contract::Setting| {
+        json!({
+            "annotation": format!("{}{}", names::SETTING_PREFIX, setting.name),
+            "kind": setting.kind,
+            "default": setting.default_value,
+            "help": setting.help,
+        })
+    };
+    json!({
+        "name": description.name,
+        "version": description.version,
+        "controllerNames": description.controller_names,
+        "settings": description.settings.iter().map(setting).collect::<Vec<_>>(),
+    })
+}

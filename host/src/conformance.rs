@@ -1,0 +1,149 @@
+//! Whether a component keeps the contract: rules that no single answer shows, asked of it with
+//! inputs of all kinds.
+//!
+//! [`inputs`] says what a component is asked about, [`rules`] what must hold then. An input is
+//! objects, so one that breaks a rule can be given to `ofn-gateway render`. Inputs are random, but
+//! the same ones each time.
+
+pub mod inputs;
+mod rules;
+mod scene;
+
+use std::sync::Arc;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+use self::inputs::{Input, Kind};
+use self::rules::{RULES, Rule, Why};
+use crate::names::reason;
+use crate::pass::decide::Failure;
+use crate::sandbox::PolicyComponent;
+
+/// So often proptest may try to make an input smaller.
+const MOST_SHRINKS: u32 = 2000;
+
+/// A rule that a component breaks.
+#[derive(Debug, thiserror::Error)]
+#[error("it breaks a rule: {rule}. {why}")]
+pub struct Breach {
+    rule: &'static str,
+    why: Why,
+}
+
+impl Breach {
+    /// Whether it may be the machine's fault, and gone at another time.
+    pub fn may_pass(&self) -> bool {
+        matches!(&self.why, Why::Failure(Failure::Call(error)) if error.may_pass())
+    }
+
+    /// It as one word, for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match &self.why {
+            Why::Failure(failure) => failure.reason(),
+            Why::Misfit(_) => reason::POLICY_ANSWER_INVALID,
+        }
+    }
+}
+
+/// What came of checking a rule.
+#[derive(Debug)]
+pub struct Verdict {
+    /// The rule, as a sentence.
+    pub rule: &'static str,
+    /// With how many inputs it was tried. Those that were tried to find a smaller one do not count.
+    pub inputs: u32,
+    /// How it is broken, if it is.
+    pub example: Option<Example>,
+}
+
+/// How a rule is broken.
+#[derive(Debug)]
+pub struct Example {
+    /// What the component did.
+    pub why: String,
+    /// The objects that it was asked about, as documents of YAML: as few and as small as could be
+    /// found.
+    pub input: String,
+}
+
+/// Checks every rule with so many inputs of each kind.
+pub fn check(policy: &Arc<PolicyComponent>, cases: u32) -> Vec<Verdict> {
+    let verdict = |rule: &Rule| {
+        let mut inputs = 0;
+        for kind in Kind::all() {
+            match try_rule(rule, policy, kind, cases) {
+                Ok(tried) => inputs += tried,
+                Err(example) => {
+                    return Verdict {
+                        rule: rule.text,
+                        inputs: inputs + 1,
+                        example: Some(example),
+                    };
+                }
+            }
+        }
+        Verdict {
+            rule: rule.text,
+            inputs,
+            example: None,
+        }
+    };
+    RULES.iter().map(verdict).collect()
+}
+
+/// Checks a few rules with a few inputs: what takes some milliseconds, before a component serves.
+///
+/// # Errors
+///
+/// The first breach that is found.
+pub fn quick(policy: &Arc<PolicyComponent>) -> Result<(), Breach> {
+    let mut runner = runner(1);
+    for kind in Kind::few() {
+        // There is always one: nothing is filtered out.
+        let Ok(tree) = inputs::strategy(kind, &policy.description).new_tree(&mut runner) else {
+            continue;
+        };
+        let input = tree.current();
+        for rule in RULES.iter().filter(|rule| rule.is_quick) {
+            rule.hold(policy, &input).map_err(|why| Breach {
+                rule: rule.text,
+                why,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn runner(cases: u32) -> TestRunner {
+    let config = Config {
+        cases,
+        max_shrink_iters: MOST_SHRINKS,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+fn try_rule(
+    rule: &Rule,
+    policy: &Arc<PolicyComponent>,
+    kind: Kind,
+    cases: u32,
+) -> Result<u32, Example> {
+    let inputs = inputs::strategy(kind, &policy.description);
+    let holds = |input: Input| {
+        let held = rule.hold(policy, &input);
+        held.map_err(|why| TestCaseError::fail(why.to_string()))
+    };
+    let (why, input) = match runner(cases).run(&inputs, holds) {
+        Ok(()) => return Ok(cases),
+        Err(TestError::Fail(why, input)) => (why.to_string(), input),
+        // Nothing is filtered out, so there is never too little.
+        Err(TestError::Abort(_)) => return Ok(0),
+    };
+    Err(Example {
+        why,
+        input: scene::documents(policy, &input),
+    })
+}

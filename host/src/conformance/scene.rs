@@ -1,0 +1,112 @@
+//! An input put before a component, as a pass does it.
+
+use std::sync::Arc;
+
+use futures::executor::block_on;
+use ofn_contract::{EffectiveSpec, Observation, ServiceQuery};
+use serde_json::{Value, json};
+
+use super::inputs::{self, Input};
+use crate::api;
+use crate::cluster::Kind;
+use crate::cluster::offline::Offline;
+use crate::pass::decide::{self, Failure};
+use crate::pass::observe::{self, Interest};
+use crate::pass::vet::Terms;
+use crate::pass::world::World;
+use crate::sandbox::PolicyComponent;
+
+/// A cluster of which a component has been asked which Services it needs to see.
+pub(super) struct Scene {
+    /// The objects, Services included.
+    pub cluster: Offline,
+    /// What the component sees.
+    pub world: World,
+    /// The effective spec.
+    pub spec: EffectiveSpec,
+}
+
+impl Scene {
+    /// None where the component has violations instead of answers.
+    ///
+    /// # Errors
+    ///
+    /// When the component is at fault.
+    pub fn of(policy: &PolicyComponent, input: &Input) -> Result<Option<Self>, Failure> {
+        let Ok(spec) = decide::spec(policy, &input.gateway)? else {
+            return Ok(None);
+        };
+        let cluster = Offline::default();
+        for (kind, object) in input.objects() {
+            insert(&cluster, kind, object);
+        }
+        let gateway = input.gateway.clone();
+        let mut interest = Interest::default();
+        let mut note = |seen: &Interest| interest.clone_from(seen);
+        let seen = block_on(observe::world(&cluster, gateway, Some(&spec), &mut note));
+        let Ok(mut world) = seen else {
+            return Ok(None);
+        };
+        let terms = Terms::default();
+        let Ok(queries) = decide::service_queries(policy, &world, &spec, &terms)? else {
+            return Ok(None);
+        };
+        for service in services(&queries, input) {
+            insert(&cluster, Kind::Service, service);
+        }
+        let mut nobody = |_: &Interest| ();
+        let seen = observe::services(&cluster, queries, &mut world, &mut nobody, interest);
+        let seen = block_on(seen);
+        Ok(seen.is_ok().then_some(Self {
+            cluster,
+            world,
+            spec,
+        }))
+    }
+
+    /// Like [`Scene::of`], where a fault is somebody else's concern.
+    pub fn if_answered(policy: &Arc<PolicyComponent>, input: &Input) -> Option<Self> {
+        Self::of(policy, input).ok().flatten()
+    }
+
+    /// All that a decision rests on.
+    pub fn observation(&self) -> Observation {
+        self.world.observation(&self.spec)
+    }
+}
+
+/// An input as documents of YAML, with the Services that the component would find.
+pub(super) fn documents(policy: &PolicyComponent, input: &Input) -> String {
+    let scene = Scene::of(policy, input).ok().flatten();
+    let services = scene.map(|scene| scene.world.services).unwrap_or_default();
+    let mut objects: Vec<Value> = input.objects().into_iter().map(|(_, object)| object).collect();
+    objects.extend(services.iter().map(|service| json!(service)));
+    let yaml = |object| serde_yaml_ng::to_string(object).unwrap_or_default();
+    let documents = objects.iter().map(|object| format!("---\n{}", yaml(object)));
+    documents.collect()
+}
+
+/// The Services that a component finds: whatever it asks for, so that every component finds some.
+fn services(queries: &[ServiceQuery], input: &Input) -> Vec<Value> {
+    let answers = queries.iter().zip(&input.found).enumerate();
+    let answers = answers.flat_map(|(number, (query, found))| {
+        let numbers = 0..found.number;
+        numbers.map(move |of_these| inputs::service(query, found, number, of_these))
+    });
+    answers.collect()
+}
+
+fn insert(cluster: &Offline, kind: Kind, object: Value) {
+    // Inputs are made to be objects.
+    if let Ok(object) = serde_json::from_value(object) {
+        cluster.insert(kind, &object);
+    }
+}
+
+/// The spec that a gateway has when an effective one has been written into it.
+pub(super) fn with_spec(gateway: &api::Gateway, spec: &EffectiveSpec) -> api::Gateway {
+    api::Gateway {
+        spec: api::GatewaySpec::from_effective(spec),
+        ..gateway.clone()
+    }
+}
