@@ -12,14 +12,16 @@ use std::sync::LazyLock;
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
-use exports::openfunction::gateway::policy::{Gateway, GatewaySpec, ObjectName};
 use ofn_tests::{control_plane, host};
 use wasm_wave::parser::ParserError;
 use wasm_wave::untyped::{UntypedFuncCall, UntypedValue};
 use wasm_wave::value::{FuncType, Value, resolve_wit_func_type};
-use wasm_wave::wasm::{WasmFunc, WasmTypeKind, WasmValue};
+use wasm_wave::wasm::{DisplayValue, WasmFunc, WasmTypeKind, WasmValue};
 use wasmtime::component::{Component, Linker, Val};
 use wasmtime::{Engine, Store};
+
+#[path = "../../guest/samples/ask.rs"]
+mod ask;
 
 /// An answer that takes no more columns than this stands on one line.
 const WIDTH: usize = 80;
@@ -100,7 +102,7 @@ fn the_standard_component_gives_the_recorded_answers() -> Result<()> {
 }
 
 /// Calls a function of a component, in a fresh instance without imports.
-fn call(component: &Path, function: &str, arguments: &[Val]) -> wasmtime::Result<Val> {
+fn call(component: &Path, function: &str, arguments: &[Val]) -> Result<Val> {
     let engine = Engine::default();
     let component = Component::from_file(&engine, component)?;
     let index = component
@@ -118,38 +120,22 @@ fn call(component: &Path, function: &str, arguments: &[Val]) -> wasmtime::Result
     Ok(answer)
 }
 
-wasmtime::component::bindgen!({ path: "../wit/gateway.wit" });
+#[test]
+fn the_rust_sample_gets_the_default_listener() -> Result<()> {
+    let listeners = ask::default_listeners(&host::policies()?.join("standard.wasm"))?;
+    assert_eq!(listeners.len(), 1);
+    assert_eq!(listeners[0].name, "ofn-http-internal");
+    assert_eq!(listeners[0].hostname.as_deref(), Some("*.cluster.local"));
+    Ok(())
+}
 
 #[test]
-fn a_gateway_without_listeners_gets_the_default_one() -> wasmtime::Result<()> {
-    let engine = Engine::default();
-    let component = Component::from_file(&engine, "../target/policies/standard.wasm")?;
-    let mut store = Store::new(&engine, ());
-    // The linker is empty: a component imports nothing.
-    let instance = PolicyComponent::instantiate(&mut store, &component, &Linker::new(&engine))?;
-    let policy = instance.openfunction_gateway_policy();
-
-    let name = |namespace: &str, name: &str| ObjectName {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    };
-    let gateway = Gateway {
-        name: name("openfunction", "openfunction"),
-        annotations: Vec::new(),
-        spec: GatewaySpec {
-            domain: "ofn.io".to_owned(),
-            cluster_domain: String::new(),
-            host_template: String::new(),
-            path_template: String::new(),
-            http_route_label_key: String::new(),
-            gateway_ref: Some(name("projectcontour", "contour")),
-            gateway_def: None,
-            listeners: Vec::new(),
-        },
-    };
-    let spec = policy.call_default(&mut store, &gateway, None)?;
-    let listeners = spec.expect("no violations").listeners;
-    assert_eq!(listeners[0].name, "ofn-http-internal");
+fn the_text_shows_the_rust_sample_and_recorded_answers() -> Result<()> {
+    let text = fs::read_to_string(host::workspace().join("guest/testing-with-wasmtime.md"))?;
+    for file in ["ask.rs", "describe.answer.wave"] {
+        let shown = fs::read_to_string(samples_folder().join(file))?;
+        assert!(text.contains(&shown), "{file} is not in the text as it is");
+    }
     Ok(())
 }
 
@@ -279,7 +265,7 @@ fn written(value: &Val) -> String {
         Val::U16(number) => number.to_string(),
         Val::S32(number) => number.to_string(),
         Val::S64(number) => number.to_string(),
-        Val::String(text) => Value::make_string(text.into()).to_string(),
+        Val::String(text) => DisplayValue(&Value::make_string(text.into())).to_string(),
         Val::List(items) => group("[", items.iter().map(written), "]"),
         Val::Record(fields) => {
             let is_there = |field: &&(String, Val)| field.1 != Val::Option(None);
