@@ -2,6 +2,7 @@
 
 mod crd;
 mod objects;
+mod policy;
 mod render;
 mod route;
 mod run;
@@ -32,6 +33,9 @@ enum Command {
     Render(render::Render),
     /// Shows host names, path and labels of a function's HTTPRoute
     Route(route::Route),
+    /// Helps to write a component
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Prints the CustomResourceDefinition of the OpenFunction Gateway
     Crd,
     /// Compiles a component, from the standard input to the standard output, for another process of
@@ -120,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.main(),
         Command::Render(render) => render.main(),
         Command::Route(route) => route.main(),
+        Command::Policy(policy) => policy.main(),
         Command::Crd => crd::main(),
         Command::Compile(limits) => sandbox::compile(&limits).map(|()| ExitCode::SUCCESS),
     };
