@@ -1,11 +1,15 @@
 //! The policy asked natively, as a function of what is seen.
 
 use ofn_contract::{
-    EffectiveSpec, EntryTarget, Listener, ObjectName, Observation, Service, ServicePort, Target,
+    EffectiveSpec, EntryTarget, KubernetesGateway, Listener, ObjectName, Observation, Service,
+    ServicePort, Target,
 };
 use ofn_policy::Policy;
 
 use crate::AcmePolicy;
+
+#[cfg(target_family = "wasm")]
+compile_error!("the tests run natively: cargo test --target host-tuple");
 
 fn name(namespace: &str, name: &str) -> ObjectName {
     ObjectName {
@@ -51,7 +55,19 @@ fn seen(services: &[&str]) -> Observation {
                 rest: "{}".to_owned(),
             }],
         },
-        kubernetes_gateway: None,
+        kubernetes_gateway: Some(KubernetesGateway {
+            name: name("infra", "web"),
+            labels: Vec::new(),
+            annotations: Vec::new(),
+            class_name: "acme".to_owned(),
+            generation: 1,
+            written_generation: 0,
+            listeners: Vec::new(),
+            spec_rest: "{}".to_owned(),
+            addresses: Vec::new(),
+            conditions: Vec::new(),
+            listener_statuses: Vec::new(),
+        }),
         gateway_class: None,
         services: services.iter().map(service).collect(),
     }
