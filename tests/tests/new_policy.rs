@@ -192,14 +192,28 @@ fn an_empty_folder_of_any_name_is_taken() -> Result<()> {
 }
 
 #[test]
-fn a_project_that_cannot_be_written_to_the_end_is_told() -> Result<()> {
+fn a_file_is_no_folder_for_a_project() -> Result<()> {
     let temporary = tempfile::tempdir()?;
-    let file = temporary.path().join("file");
-    fs::write(&file, "")?;
+    fs::write(temporary.path().join("file"), "")?;
     let output = new(temporary.path(), &["acme", "--path", "file"])?;
     assert_eq!(output.status.code(), Some(1));
     let told = stderr(&output);
     assert!(told.contains("file cannot be a project's folder"), "{told}");
+    Ok(())
+}
+
+#[test]
+fn a_project_that_is_not_written_to_the_end_is_told() -> Result<()> {
+    let temporary = tempfile::tempdir()?;
+    // Nothing can be seen there, and nothing be made.
+    std::os::unix::fs::symlink("nowhere", temporary.path().join("link"))?;
+    let output = new(temporary.path(), &["acme", "--path", "link"])?;
+    assert_eq!(output.status.code(), Some(1));
+    let told = stderr(&output);
+    assert!(
+        told.contains("cannot be written, so what is in link is not complete"),
+        "{told}"
+    );
     Ok(())
 }
 

@@ -75,8 +75,9 @@ fn seen(services: &[&str]) -> Observation {
 
 /// Where the entry leads to.
 fn entry(services: &[&str]) -> Option<EntryTarget> {
-    let decision = AcmePolicy.decide(&seen(services)).expect("no violations");
-    decision.entry.map(|entry| entry.target)
+    let decision = AcmePolicy.decide(&seen(services));
+    let entry = decision.expect("no violations").entry;
+    entry.map(|entry| entry.target)
 }
 
 #[test]

@@ -80,8 +80,8 @@ impl New {
         for (path, content) in self.files()? {
             write(&folder.join(&path), &content).with_context(|| {
                 format!(
-                    "{} cannot be written, and the project in {shown} is not complete: remove it \
-                     before you try again",
+                    "{} cannot be written, so what is in {shown} is not complete: remove it before \
+                     you try again",
                     path.display()
                 )
             })?;
