@@ -1,6 +1,9 @@
+//! The commands for authors of components, and for those who put them in place.
+
 mod check;
 mod inspect;
 mod list;
+mod new;
 
 use std::process::ExitCode;
 
@@ -15,6 +18,8 @@ pub(super) enum Policy {
     Inspect(inspect::Inspect),
     /// Tries whether a component keeps the contract, with hundreds of inputs
     Check(check::Check),
+    /// Makes a project for a component of your own, in Rust, that builds by itself
+    New(new::New),
 }
 
 impl Policy {
@@ -23,6 +28,7 @@ impl Policy {
             Self::List(list) => list.main(),
             Self::Inspect(inspect) => inspect.main(),
             Self::Check(check) => check.main(),
+            Self::New(new) => new.main(),
         }
     }
 }
