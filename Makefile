@@ -6,12 +6,15 @@ CARGO := cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Components of guest/, each a folder with a crate of this name.
 POLICIES := standard apisix cilium contour envoy-gateway istio kong nginx-gateway-fabric traefik
+# One in JavaScript, and what it is built with.
+JAVASCRIPT := guest/aws-load-balancer
+JCO := $(JAVASCRIPT)/node_modules/.package-lock.json
 TRAFFIC := network kube-proxy coredns contour envoy $(if $(WITHOUT_TRAEFIK),,traefik)
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ofn-gateway/tools
 CARGO_DENY := $(TOOLS)/cargo-deny-0.20.2
 CARGO_FUZZ := $(TOOLS)/cargo-fuzz-0.13.2
 
-.PHONY: build demo test soak fuzz record bench lint assets control-plane toolchain programs policies hostile
+.PHONY: build demo test soak fuzz record bench lint assets control-plane toolchain programs policies hostile javascript
 
 ## build: the program and its components
 build: policies
@@ -27,7 +30,7 @@ demo: build $(if $(filter current,$(DEMO_CLUSTER)),control-plane,assets)
 	$(TARGET)/release/demo
 
 ## test: all tests; WITHOUT_TRAEFIK=1 leaves out those that need Traefik
-test: build hostile assets
+test: build hostile javascript assets
 	$(CARGO) test --locked --release --workspace
 
 ## soak: the property tests with many more cases, the model with one more edit of the user
@@ -74,6 +77,19 @@ hostile: policies
 	$(CARGO) build --locked --profile component --target wasm32-unknown-unknown -p hostile
 	@mkdir -p $(TARGET)/hostile
 	@$(TARGET)/release/componentize $(TARGET)/wasm32-unknown-unknown/component/hostile.wasm $(TARGET)/hostile/hostile.wasm
+
+## javascript: the component in JavaScript, which is no part of `build`. Needs Node.js with npm
+javascript: $(TARGET)/javascript/aws-load-balancer.wasm
+
+$(TARGET)/javascript/aws-load-balancer.wasm: $(JAVASCRIPT)/src/policy.js $(wildcard $(JAVASCRIPT)/src/*.js) wit/gateway.wit $(JCO)
+	@mkdir -p $(@D)
+	$(JAVASCRIPT)/node_modules/.bin/jco componentize $(abspath $<) --out $(abspath $@) \
+	  --wit $(abspath wit/gateway.wit) --world-name policy-component \
+	  --backend quickjs --backend-qjs-stub-wasi --backend-qjs-disable-async
+
+$(JCO): $(JAVASCRIPT)/package-lock.json
+	npm ci --prefix $(JAVASCRIPT)
+	@touch $@
 
 toolchain:
 	@rustup toolchain install >/dev/null 2>&1 || rustup show

@@ -32,10 +32,11 @@ use crate::pass::vet::{self, Broken};
 const TICK: Duration = Duration::from_millis(10);
 
 /// Core instances, tables and memories that a component may be made of. One that `wit-component`
-/// makes has three or four instances, and one table or two.
-const CORE_INSTANCES: u32 = 8;
+/// makes has three or four instances, a table or two, and a memory. One that `jco` makes of
+/// JavaScript has 13 instances, three tables and three memories: two are of stubs, and empty.
+const CORE_INSTANCES: u32 = 16;
 const TABLES: u32 = 4;
-const MEMORIES: u32 = 1;
+const MEMORIES: u32 = 3;
 
 /// Loads components.
 #[derive(Clone)]
@@ -339,7 +340,7 @@ impl PolicyComponent {
     pub fn instance(&self) -> Result<Instance<'_>, CallError> {
         let began = Instant::now();
         let limits = self.limits;
-        let mut store = Store::new(self.pre.engine(), Limiter(limits));
+        let mut store = Store::new(self.pre.engine(), Limiter::new(limits));
         store.limiter(|limiter| limiter);
         store.set_hostcall_fuel(usize::try_from(limits.answer.as_u64()).unwrap_or(usize::MAX));
         // Without a deadline a store traps at once; the start function runs under it too.

@@ -43,6 +43,18 @@ pub fn compiler() -> Result<Compiler> {
     })
 }
 
+/// The folder of the component in JavaScript as `make javascript` left it.
+pub fn javascript() -> Result<PathBuf> {
+    let folder = target().join("javascript");
+    if !folder.join("aws-load-balancer.wasm").exists() {
+        bail!(
+            "{} has no component: run `make javascript` first",
+            folder.display()
+        );
+    }
+    Ok(folder)
+}
+
 fn built(path: PathBuf) -> Result<PathBuf> {
     if !path.exists() {
         bail!("{} is missing: run `make build` first", path.display());

@@ -146,19 +146,34 @@ enum Exceeded {
 
 /// Bounds the memory and the tables of one instance. An instance that is refused more ends there:
 /// what it would do without is nobody's concern.
-pub(super) struct Limiter(pub(super) Limits);
+pub(super) struct Limiter {
+    limits: Limits,
+    /// Bytes of all memories together.
+    memory: usize,
+}
+
+impl Limiter {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, memory: 0 }
+    }
+}
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         wanted: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let limits = self.0;
+        let limits = self.limits;
+        if maximum.is_some_and(|maximum| wanted > maximum) {
+            return Ok(false);
+        }
+        let wanted = self.memory.saturating_sub(current).saturating_add(wanted);
         if wanted as u64 > limits.memory.as_u64() {
             return Err(Exceeded::Memory { wanted, limits }.into());
         }
+        self.memory = wanted;
         Ok(true)
     }
 
@@ -168,10 +183,27 @@ impl ResourceLimiter for Limiter {
         wanted: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let limits = self.0;
+        let limits = self.limits;
         if wanted > limits.table {
             return Err(Exceeded::Table { wanted, limits }.into());
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memories_of_an_instance_have_the_limit_together() {
+        let limits = Limits::default();
+        let half = usize::try_from(limits.memory.as_u64() / 2).expect("it fits");
+        let mut limiter = Limiter::new(limits);
+        let mut grow = |current, wanted| limiter.memory_growing(current, wanted, None).is_ok();
+        assert!(grow(0, half - 1));
+        assert!(grow(0, half));
+        assert!(grow(half - 1, half));
+        assert!(!grow(half, half + 1));
     }
 }

@@ -9,6 +9,7 @@ mod bad_input;
 mod deletion;
 mod entry;
 mod hostile;
+mod javascript;
 mod listeners;
 mod moves;
 mod ownership;
@@ -37,6 +38,7 @@ fn main() -> Result<ExitCode> {
         deletion::tests(),
         entry::tests(),
         hostile::tests(),
+        javascript::tests(),
         listeners::tests(),
         moves::tests(),
         ownership::tests(),

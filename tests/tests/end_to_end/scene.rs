@@ -1,5 +1,6 @@
 //! The stage of a test: namespaces, a host, and what a platform team has there.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -77,15 +78,15 @@ impl Scene {
     }
 
     pub fn start_host(&self) -> Result<()> {
-        self.start_host_with(&host::policies_and_the_hostile_one()?)
+        self.start_host_with(&[&host::policies_and_the_hostile_one()?])
     }
 
-    /// Starts a host with the components of a folder, which it looks at often.
-    pub fn start_host_with(&self, policies: &Path) -> Result<()> {
+    /// Starts a host with the components of these folders, which it looks at often.
+    pub fn start_host_with(&self, policies: &[&Path]) -> Result<()> {
+        let policies = policies.iter().map(|folder| folder.as_os_str());
         let process = Process::start(
             host::command(&self.plane.kubeconfig(User::Host))?
-                .arg("--policies")
-                .arg(policies)
+                .args(policies.flat_map(|folder| [OsStr::new("--policies"), folder]))
                 .args(["--policies-every", "20ms"])
                 .args(["--metrics-address", &format!("127.0.0.1:{}", self.metrics)]),
             &self.log,

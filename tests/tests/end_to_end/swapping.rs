@@ -26,7 +26,7 @@ async fn served(scene: &Scene) -> Result<TempDir> {
     put(folder.path(), "standard.wasm", &component("standard")?)?;
     scene.serve_ready().await?;
     scene.stop_host()?;
-    scene.start_host_with(folder.path())?;
+    scene.start_host_with(&[folder.path()])?;
     let loaded = "ofn_gateway_policies_loaded_total{policy=\"standard\"} 1";
     scene.counted(loaded).await?;
     is_decided_by(scene, &component("standard")?).await?;
