@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use ofn_gateway::conformance::{self, Example, Verdict};
+use ofn_gateway::conformance::{self, Example};
 use ofn_gateway::sandbox::{Limits, PolicyComponent, Sandbox};
 use ofn_tests::host;
 use serde::Deserialize;
@@ -17,15 +17,15 @@ fn load(component: &[u8]) -> Arc<PolicyComponent> {
     Arc::new(SANDBOX.load(file.path()).expect("it loads"))
 }
 
-/// What comes of checking a component that does this misdeed.
-fn checked(misdeed: &str) -> Vec<Verdict> {
-    let hostile = host::hostile(misdeed).expect("make hostile");
-    conformance::check(&load(&hostile), 16)
+/// A component that does this misdeed.
+fn hostile(misdeed: &str) -> Arc<PolicyComponent> {
+    load(&host::hostile(misdeed).expect("make hostile"))
 }
 
 /// How a component that does this misdeed breaks a rule.
 fn broken(misdeed: &str, rule: &str) -> Example {
-    let mut verdicts = checked(misdeed).into_iter();
+    let policy = hostile(misdeed);
+    let mut verdicts = conformance::check(&policy, 8);
     let verdict = verdicts.find(|verdict| verdict.rule.contains(rule));
     let example = verdict.expect("there is this rule").example;
     example.expect("it is broken")
@@ -44,7 +44,7 @@ fn every_component_of_ours_keeps_every_rule() {
     for file in std::fs::read_dir(folder).expect("a folder") {
         let path = file.expect("a file").path();
         let policy = Arc::new(SANDBOX.load(&path).expect("it loads"));
-        for verdict in conformance::check(&policy, 16) {
+        for verdict in conformance::check(&policy, 8) {
             let example = verdict.example.map(|example| (example.why, example.input));
             assert_eq!(example, None, "{}: {}", path.display(), verdict.rule);
             assert!(verdict.inputs > 100, "{}", verdict.rule);
@@ -56,7 +56,7 @@ fn every_component_of_ours_keeps_every_rule() {
 
 #[test]
 fn a_component_that_means_well_keeps_every_rule() {
-    for verdict in checked("") {
+    for verdict in conformance::check(&hostile(""), 8) {
         assert!(verdict.example.is_none(), "{verdict:?}");
     }
 }

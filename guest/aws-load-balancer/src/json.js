@@ -4,7 +4,8 @@
 const LONGEST = 96 << 10;
 const DEEPEST = 100;
 
-const STRING = /"(?:[^"\\]+|\\.)*"/g;
+// It goes to the end where a string has none: to look on from each quote would take for ever.
+const STRING = /"(?:[^"\\]+|\\[^]?)*(?:"|$)/g;
 const TOKEN = /"(?:[^"\\]+|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
 /** What a text says; undefined if it is no JSON, or too much to read. */

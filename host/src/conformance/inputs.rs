@@ -102,7 +102,7 @@ pub fn strategy(kind: Kind, policy: &Description) -> BoxedStrategy<Input> {
         ),
         Kind::Huge => (
             huge_gateway(),
-            huge_kubernetes_gateway().prop_map(Some).boxed(),
+            option::weighted(0.9, huge_kubernetes_gateway()).boxed(),
         ),
     };
     let most = if kind == Kind::Huge { 255 } else { 2 };

@@ -29,10 +29,11 @@ const PORT: Setting<Port> = Setting {
 pub struct Hostile;
 
 fn misdeed(annotations: &[KeyValue]) -> &str {
-    annotations
-        .iter()
-        .find(|annotation| annotation.key == MISDEED)
-        .map_or_else(written, |annotation| &annotation.value)
+    let mut annotations = annotations.iter();
+    match annotations.find(|annotation| annotation.key == MISDEED) {
+        Some(annotation) => &annotation.value,
+        None => written(),
+    }
 }
 
 fn written() -> &'static str {

@@ -27,24 +27,30 @@ pub(in crate::cli) struct Check {
 impl Check {
     pub(in crate::cli) fn main(self) -> Result<ExitCode> {
         let policy = Arc::new(self.sandbox.start()?.load(&self.file)?);
-        let verdicts = conformance::check(&policy, self.cases);
+        if self.output.is_none() {
+            let description = &policy.description;
+            println!(
+                "{} {} ({})",
+                description.name, description.version, policy.digest
+            );
+            println!(
+                "ok    it loads: it imports nothing, and exports {}",
+                ofn_contract::INTERFACE
+            );
+        }
+        let mut verdicts = Vec::new();
+        for verdict in conformance::check(&policy, self.cases) {
+            if self.output.is_none() {
+                print(&verdict);
+            }
+            verdicts.push(verdict);
+        }
         let broken = verdicts.iter().filter(|verdict| verdict.example.is_some());
         let broken = broken.count();
         match self.output {
             Some(output) => output.print(&verdicts.iter().map(shown).collect::<Vec<_>>())?,
-            None => {
-                let description = &policy.description;
-                println!(
-                    "{} {} ({})",
-                    description.name, description.version, policy.digest
-                );
-                println!("ok    it loads: it imports nothing, and exports {}", ofn_contract::INTERFACE);
-                verdicts.iter().for_each(print);
-                match broken {
-                    0 => println!("It keeps the contract, as far as this can tell."),
-                    _ => println!("It breaks {broken} of {} rules.", verdicts.len()),
-                }
-            }
+            None if broken == 0 => println!("It keeps the contract, as far as this can tell."),
+            None => println!("It breaks {broken} of {} rules.", verdicts.len()),
         }
         Ok(if broken == 0 {
             ExitCode::SUCCESS
