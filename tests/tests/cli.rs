@@ -267,11 +267,17 @@ fn policy_list_shows_who_serves_whom() -> Result<()> {
         line.unwrap_or_default().to_owned()
     };
     assert!(line("NAME").ends_with("CONTROLLERS"), "{printed}");
-    assert!(line("traefik").ends_with("traefik.io/gateway-controller"), "{printed}");
+    assert!(
+        line("traefik").ends_with("traefik.io/gateway-controller"),
+        "{printed}"
+    );
     assert!(line("standard").ends_with("all others"), "{printed}");
     let (_, printed) = policy(&["list", "-o", "json"])?;
     let list: Value = serde_json::from_str(&printed)?;
-    assert!(list.as_array().is_some_and(|list| list.len() >= 9), "{list:#}");
+    assert!(
+        list.as_array().is_some_and(|list| list.len() >= 9),
+        "{list:#}"
+    );
     Ok(())
 }
 
@@ -282,9 +288,15 @@ fn policy_inspect_shows_what_a_component_is() -> Result<()> {
     let shown: Value = serde_json::from_str(&printed)?;
     assert_eq!(shown["name"], "traefik");
     assert_eq!(shown["imports"], serde_json::json!([]));
-    assert_eq!(shown["exports"], serde_json::json!(["openfunction:gateway/policy@0.1.0"]));
+    assert_eq!(
+        shown["exports"],
+        serde_json::json!(["openfunction:gateway/policy@0.1.0"])
+    );
     let setting = &shown["settings"][0];
-    assert_eq!(setting["annotation"], "policy.networking.openfunction.io/entry-points");
+    assert_eq!(
+        setting["annotation"],
+        "policy.networking.openfunction.io/entry-points"
+    );
     assert_eq!(setting["default"], "80=8000,443=8443/tls");
     Ok(())
 }
@@ -292,14 +304,20 @@ fn policy_inspect_shows_what_a_component_is() -> Result<()> {
 #[test]
 fn policy_inspect_shows_what_a_component_that_cannot_be_used_imports() -> Result<()> {
     let file = tempfile::NamedTempFile::new()?;
-    std::fs::write(file.path(), r#"(component (import "a" (func)) (import "b" (func)))"#)?;
+    std::fs::write(
+        file.path(),
+        r#"(component (import "a" (func)) (import "b" (func)))"#,
+    )?;
     let wasm = wat::parse_file(file.path())?;
     std::fs::write(file.path(), wasm)?;
     let (output, printed) = policy(&["inspect", &file.path().display().to_string()])?;
     assert!(!output.status.success());
     assert!(printed.contains("imports:\n- a\n- b\n"), "{printed}");
     let error = String::from_utf8(output.stderr)?;
-    assert!(error.contains("it imports a, and a policy component imports nothing"), "{error}");
+    assert!(
+        error.contains("it imports a, and a policy component imports nothing"),
+        "{error}"
+    );
     Ok(())
 }
 
@@ -308,7 +326,10 @@ fn policy_check_passes_who_keeps_the_contract() -> Result<()> {
     let (output, printed) = policy(&["check", &component("contour")?, "--cases", "2"])?;
     assert!(output.status.success(), "{output:?}");
     assert!(printed.starts_with("contour 0.1.0 (sha256:"), "{printed}");
-    assert!(printed.contains("ok    no field of a listener is lost"), "{printed}");
+    assert!(
+        printed.contains("ok    no field of a listener is lost"),
+        "{printed}"
+    );
     Ok(())
 }
 
@@ -328,7 +349,10 @@ fn what_policy_check_shows_of_a_broken_rule_is_what_render_takes() -> Result<()>
     assert!(results.contains("kind: Gateway"), "{rendered:?}");
     let (output, printed) = policy(&["check", &path])?;
     assert!(!output.status.success());
-    assert!(printed.contains("FAIL  every answer comes within the limits"), "{printed}");
+    assert!(
+        printed.contains("FAIL  every answer comes within the limits"),
+        "{printed}"
+    );
     assert!(printed.contains("\n      kind: Gateway\n"), "{printed}");
     assert!(printed.trim_end().ends_with("of 10 rules."), "{printed}");
     Ok(())

@@ -55,6 +55,16 @@ fn every_component_of_ours_keeps_every_rule() {
 }
 
 #[test]
+fn the_component_in_javascript_keeps_every_rule() {
+    let file = host::javascript().expect("make javascript");
+    let policy = SANDBOX.load(&file.join("aws-load-balancer.wasm"));
+    let policy = Arc::new(policy.expect("it loads"));
+    for verdict in conformance::check(&policy, 2) {
+        assert!(verdict.example.is_none(), "{verdict:?}");
+    }
+}
+
+#[test]
 fn a_component_that_means_well_keeps_every_rule() {
     for verdict in conformance::check(&hostile(""), 8) {
         assert!(verdict.example.is_none(), "{verdict:?}");
@@ -130,7 +140,11 @@ fn a_component_that_is_always_ready_is_found() {
 #[test]
 fn a_component_that_never_comes_to_rest_is_found() {
     let example = broken("two decisions in turn", "passes leave");
-    assert!(example.why.contains("pass 3 still writes"), "{}", example.why);
+    assert!(
+        example.why.contains("pass 3 still writes"),
+        "{}",
+        example.why
+    );
 }
 
 #[test]

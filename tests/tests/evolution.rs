@@ -28,9 +28,7 @@ const VERSIONS: [&str; 1] = ["0.1.0"];
 /// Specs of an OpenFunction Gateway that say much in few words.
 fn specs() -> [Value; 4] {
     let by_ref = json!({"namespace": "projectcontour", "name": "contour"});
-    let listener = |name: &str, port: u16, protocol: &str| {
-        json!({"name": name, "port": port, "protocol": protocol})
-    };
+    let listener = |name: &str, port: u16, protocol: &str| json!({"name": name, "port": port, "protocol": protocol});
     [
         json!({"domain": "ofn.io", "gatewayRef": by_ref, "gatewaySpec": {"listeners": [
             {"name": "ofn-http-external", "hostname": "*.ofn.io", "port": 80, "protocol": "HTTP",
@@ -67,9 +65,7 @@ fn clusters() -> Result<Vec<Vec<Value>>> {
     let sample = workspace().join("deploy/samples/contour.yaml");
     let text = fs::read_to_string(sample)?;
     let objects = serde_yaml_ng::Deserializer::from_str(&text);
-    let bare: Vec<Value> = objects
-        .map(Value::deserialize)
-        .collect::<Result<_, _>>()?;
+    let bare: Vec<Value> = objects.map(Value::deserialize).collect::<Result<_, _>>()?;
     let recorded = workspace().join("tests/recorded/contour-1.33.6-good.yaml");
     let recorded: Value = serde_yaml_ng::from_str(&fs::read_to_string(recorded)?)?;
     let mut served = bare.clone();
@@ -148,7 +144,12 @@ fn components_of_every_version_load_and_decide_as_they_did() -> Result<()> {
         let before: Value = serde_json::from_str(&before)?;
         ensure!(before.as_array().is_some_and(|cases| cases.len() == 8));
         let now = decided(&folder)?;
-        for (before, now) in before.as_array().into_iter().flatten().zip(now.as_array().into_iter().flatten()) {
+        for (before, now) in before
+            .as_array()
+            .into_iter()
+            .flatten()
+            .zip(now.as_array().into_iter().flatten())
+        {
             ensure!(before == now, "{version}: before {before:#}, now {now:#}");
         }
     }

@@ -105,6 +105,17 @@ fn plain_cargo_builds_a_component_that_a_host_loads() {
 }
 
 #[test]
+fn the_component_keeps_the_contract() -> Result<()> {
+    assert!(PROJECT.built.status.success(), "{}", stderr(&PROJECT.built));
+    let checked = Command::new(program()?)
+        .args(["policy", "check", "--cases", "4"])
+        .arg(component())
+        .output()?;
+    assert!(checked.status.success(), "{checked:?}");
+    Ok(())
+}
+
+#[test]
 fn the_component_is_within_the_budget_of_size() {
     assert!(PROJECT.built.status.success(), "{}", stderr(&PROJECT.built));
     let size = fs::metadata(component()).expect("a component").len();

@@ -164,7 +164,10 @@ fn a_component_that_breaks_a_rule_leaves_what_served() {
         let good = host::hostile("").expect("make hostile");
         stage.put("hostile.wasm", &good);
         stage.looks();
-        stage.put("hostile.wasm", &host::hostile(misdeed).expect("make hostile"));
+        stage.put(
+            "hostile.wasm",
+            &host::hostile(misdeed).expect("make hostile"),
+        );
         let news = stage.looks();
         assert_eq!(reasons(&news), [reason], "{misdeed}: {news:?}");
         let told = news[0].to_string();

@@ -19,9 +19,9 @@ use crate::cluster::{self, Cluster, name_of};
 use crate::kubernetes_gateway::{KubernetesGateway, listener_name};
 use crate::names;
 use crate::pass::decide::{self, Failure};
+use crate::pass::pass;
 use crate::pass::vet::Terms;
 use crate::pass::world::{gateway_to_contract, last_applied};
-use crate::pass::pass;
 use crate::policies::Policies;
 use crate::sandbox::{CallError, Instance, PolicyComponent};
 
@@ -200,10 +200,7 @@ fn same<T: PartialEq + Debug>(
         .filter(|(expected, answered)| expected != answered)
         .map(|(expected, answered)| (expected.trim(), answered.trim()));
     let (expected, answered) = differing.next().unwrap_or(("more", "less"));
-    misfit(format!(
-        "{}: at first {expected}, then {answered}",
-        what()
-    ))
+    misfit(format!("{}: at first {expected}, then {answered}", what()))
 }
 
 fn defaults_settle(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
@@ -235,10 +232,7 @@ fn ordinary_is_served(policy: &Arc<PolicyComponent>, input: &Input) -> Result<()
         return Ok(());
     }
     match decide::spec(policy, &input.gateway) {
-        Ok(Err(violations)) => misfit(format!(
-            "default has violations: {}",
-            texts(&violations)
-        )),
+        Ok(Err(violations)) => misfit(format!("default has violations: {}", texts(&violations))),
         _ => Ok(()),
     }
 }
@@ -294,12 +288,18 @@ fn unknown_settings_are_violations(
         value: "x".to_owned(),
     });
     let decide = || policy.instance()?.decide(seen.clone());
-    let field = format!("metadata.annotations[{}not-declared]", names::SETTING_PREFIX);
+    let field = format!(
+        "metadata.annotations[{}not-declared]",
+        names::SETTING_PREFIX
+    );
     match decide() {
         Ok(Ok(_)) => misfit("decide takes a setting that the component does not declare"),
-        Ok(Err(violations)) if !violations.iter().any(|wrong| wrong.field == field) => misfit(
-            format!("no violation of decide has the field {field}, but: {}", texts(&violations)),
-        ),
+        Ok(Err(violations)) if !violations.iter().any(|wrong| wrong.field == field) => {
+            misfit(format!(
+                "no violation of decide has the field {field}, but: {}",
+                texts(&violations)
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -337,10 +337,7 @@ fn status(policy: &PolicyComponent, seen: Observation) -> Option<GatewayStatus> 
     policy.instance().ok()?.aggregate_status(seen).ok()
 }
 
-fn order_of_statuses_is_nothing(
-    policy: &Arc<PolicyComponent>,
-    input: &Input,
-) -> Result<(), Why> {
+fn order_of_statuses_is_nothing(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
     let Some(scene) = Scene::if_answered(policy, input) else {
         return Ok(());
     };
@@ -357,10 +354,7 @@ fn order_of_statuses_is_nothing(
     }
 }
 
-fn missing_or_stale_is_not_ready(
-    policy: &Arc<PolicyComponent>,
-    input: &Input,
-) -> Result<(), Why> {
+fn missing_or_stale_is_not_ready(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
     let Some(scene) = Scene::if_answered(policy, input) else {
         return Ok(());
     };
@@ -381,7 +375,10 @@ fn missing_or_stale_is_not_ready(
     };
     for (what, seen) in [
         ("the Kubernetes Gateway does not exist", missing),
-        ("every condition is older than the host's last change", stale),
+        (
+            "every condition is older than the host's last change",
+            stale,
+        ),
     ] {
         let Some(status) = status(policy, seen) else {
             continue;

@@ -79,10 +79,16 @@ impl Scene {
 pub(super) fn documents(policy: &PolicyComponent, input: &Input) -> String {
     let scene = Scene::of(policy, input).ok().flatten();
     let services = scene.map(|scene| scene.world.services).unwrap_or_default();
-    let mut objects: Vec<Value> = input.objects().into_iter().map(|(_, object)| object).collect();
+    let mut objects: Vec<Value> = input
+        .objects()
+        .into_iter()
+        .map(|(_, object)| object)
+        .collect();
     objects.extend(services.iter().map(|service| json!(service)));
     let yaml = |object| serde_yaml_ng::to_string(object).unwrap_or_default();
-    let documents = objects.iter().map(|object| format!("---\n{}", yaml(object)));
+    let documents = objects
+        .iter()
+        .map(|object| format!("---\n{}", yaml(object)));
     documents.collect()
 }
 

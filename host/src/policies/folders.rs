@@ -63,7 +63,7 @@ enum Unfit {
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error("{} cannot be used: {breach}. `ofn-gateway policy check {0}` tells more", .path.display())]
-    Breach { path: PathBuf, breach: Breach },
+    Breach { path: PathBuf, breach: Box<Breach> },
 }
 
 /// A component that serves, and the file that it is from.
@@ -103,7 +103,11 @@ impl Folders {
     /// # Errors
     ///
     /// When a folder cannot be read, or none has a standard component.
-    pub fn open(paths: Vec<PathBuf>, sandbox: Sandbox, terms: Terms) -> anyhow::Result<(Self, Vec<News>)> {
+    pub fn open(
+        paths: Vec<PathBuf>,
+        sandbox: Sandbox,
+        terms: Terms,
+    ) -> anyhow::Result<(Self, Vec<News>)> {
         let mut files = BTreeMap::new();
         for (folder, path) in paths.iter().enumerate() {
             see(folder, path, &mut files).with_context(|| {

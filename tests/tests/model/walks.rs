@@ -16,8 +16,8 @@ use ofn_tests::stepped::{Answer, Answers, Request};
 use serde_json::{Value, json};
 
 use crate::world::{
-    Action, Edit, Foreign, GATEWAYS, State, World, data_plane, infra, is_untouched, openfunction,
-    LONG_AGO, ago, report, stand_at,
+    Action, Edit, Foreign, GATEWAYS, LONG_AGO, State, World, ago, data_plane, infra, is_untouched,
+    openfunction, report, stand_at,
 };
 
 const WALKS: u32 = 12;

@@ -46,7 +46,11 @@ impl List {
                         names => names.join(", "),
                     };
                     let (name, version) = (&description.name, &description.version);
-                    writeln!(table, "{name}\t{version}\t{}\t{controllers}", file.display())?;
+                    writeln!(
+                        table,
+                        "{name}\t{version}\t{}\t{controllers}",
+                        file.display()
+                    )?;
                 }
                 table.flush()?;
             }
