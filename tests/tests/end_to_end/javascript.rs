@@ -32,12 +32,15 @@ async fn serve(scene: &Scene) -> Result<Value> {
 async fn a_component_in_javascript_in_a_second_folder_decides_for_its_controller(
     scene: &Scene,
 ) -> Result<()> {
-    let second = tempfile::tempdir()?;
-    scene.stop_host()?;
-    scene.start_host_with(&[&policies()?, second.path()])?;
     serve(scene).await?;
     scene
         .has_listeners("web", &[OURS[0], OURS[1], "db"])
+        .await?;
+    let second = tempfile::tempdir()?;
+    scene.stop_host()?;
+    scene.start_host_with(&[&policies()?, second.path()])?;
+    scene
+        .counted("ofn_gateway_policies_loaded_total{policy=\"standard\"} 1")
         .await?;
     let component = fs::read(javascript()?.join("aws-load-balancer.wasm"))?;
     put(second.path(), "aws-load-balancer.wasm", &component)?;
