@@ -47,7 +47,7 @@ enum Command {
 /// Where the components are. For every command that decides.
 #[derive(Debug, Args)]
 struct PoliciesFolder {
-    /// Folder of policy components, *.wasm; to be given again for each, and what is in an earlier
+    /// Folder of policy components, *.wasm; to be given again for each, or with commas, and what is in an earlier
     /// one comes before what is in a later one [default: policies beside this program or one folder
     /// up, else /policies]. A run follows it: what is put there serves within seconds
     #[arg(

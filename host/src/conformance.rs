@@ -9,13 +9,14 @@ pub mod inputs;
 mod rules;
 mod scene;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use self::inputs::{Input, Kind};
-use self::rules::{RULES, Rule, Why};
+use self::rules::{RULES, Rule, Tried, Why};
 use crate::names::reason;
 use crate::pass::decide::Failure;
 use crate::sandbox::PolicyComponent;
@@ -51,7 +52,8 @@ impl Breach {
 pub struct Verdict {
     /// The rule, as a sentence.
     pub rule: &'static str,
-    /// With how many inputs it was tried. Those that were tried to find a smaller one do not count.
+    /// With how many inputs it was tried: those for which the component has violations instead of
+    /// an answer do not count.
     pub inputs: u32,
     /// How it is broken, if it is.
     pub example: Option<Example>,
@@ -62,8 +64,8 @@ pub struct Verdict {
 pub struct Example {
     /// What the component did.
     pub why: String,
-    /// The objects that it was asked about, as documents of YAML: as few and as small as could be
-    /// found.
+    /// The objects that it was asked about, as documents of YAML: made smaller as long as that was
+    /// found to break the rule, too.
     pub input: String,
 }
 
@@ -133,15 +135,18 @@ fn try_rule(
     cases: u32,
 ) -> Result<u32, Example> {
     let inputs = inputs::strategy(kind, &policy.description);
+    let tried = Cell::new(0);
     let holds = |input: Input| {
         let held = rule.hold(policy, &input);
-        held.map_err(|why| TestCaseError::fail(why.to_string()))
+        let held = held.map_err(|why| TestCaseError::fail(why.to_string()))?;
+        tried.set(tried.get() + u32::from(held == Tried::Yes));
+        Ok(())
     };
     let (why, input) = match runner(cases).run(&inputs, holds) {
-        Ok(()) => return Ok(cases),
+        Ok(()) => return Ok(tried.get()),
         Err(TestError::Fail(why, input)) => (why.to_string(), input),
         // Nothing is filtered out, so there is never too little.
-        Err(TestError::Abort(_)) => return Ok(0),
+        Err(TestError::Abort(_)) => return Ok(tried.get()),
     };
     Err(Example {
         why,

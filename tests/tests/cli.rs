@@ -334,7 +334,7 @@ fn policy_check_passes_who_keeps_the_contract() -> Result<()> {
 }
 
 #[test]
-fn what_policy_check_shows_of_a_broken_rule_is_what_render_takes() -> Result<()> {
+fn policy_check_shows_a_broken_rule_with_objects_that_render_takes() -> Result<()> {
     let file = hostile("trap with three listeners")?;
     let path = file.path().display().to_string();
     let (output, printed) = policy(&["check", &path, "-o", "json"])?;
@@ -355,5 +355,18 @@ fn what_policy_check_shows_of_a_broken_rule_is_what_render_takes() -> Result<()>
     );
     assert!(printed.contains("\n      kind: Gateway\n"), "{printed}");
     assert!(printed.trim_end().ends_with("of 10 rules."), "{printed}");
+    Ok(())
+}
+
+#[test]
+fn policy_check_does_not_call_a_rule_kept_that_it_could_not_try() -> Result<()> {
+    let file = hostile("nothing is right")?;
+    let path = file.path().display().to_string();
+    let (output, printed) = policy(&["check", &path, "--cases", "1"])?;
+    assert!(!output.status.success());
+    let untried = "?     no field of a listener is lost (not tried: it answered nothing)";
+    assert!(printed.contains(untried), "{printed}");
+    let (output, _) = policy(&["check", &path, "--cases", "0"])?;
+    assert_eq!(output.status.code(), Some(2));
     Ok(())
 }

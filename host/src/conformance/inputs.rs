@@ -172,7 +172,7 @@ fn ordinary_gateway() -> BoxedStrategy<api::Gateway> {
         "allowedRoutes": {"namespaces": {"from": "All"}},
         FUTURE: {"any": [1, "thing"]},
     });
-    let listeners = select(vec![json!([external]), json!([])]);
+    let listeners = select(vec![json!([]), json!([external])]);
     (target, listeners)
         .prop_map(|((field, target), listeners)| {
             let spec = json!({

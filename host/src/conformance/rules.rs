@@ -31,7 +31,15 @@ pub(super) struct Rule {
     pub text: &'static str,
     /// Whether it is checked before a component serves.
     pub is_quick: bool,
-    check: fn(&Arc<PolicyComponent>, &Input) -> Result<(), Why>,
+    check: fn(&Arc<PolicyComponent>, &Input) -> Result<Tried, Why>,
+}
+
+/// Whether there was anything to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tried {
+    Yes,
+    /// The component has violations instead of an answer, or is at fault, as another rule says.
+    No,
 }
 
 /// What a component did against a rule.
@@ -47,7 +55,7 @@ pub(super) enum Why {
 
 impl Rule {
     /// Whether it holds for an input; else what the component did.
-    pub fn hold(&self, policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
+    pub fn hold(&self, policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
         (self.check)(policy, input)
     }
 }
@@ -110,9 +118,9 @@ pub(super) const RULES: [Rule; 10] = [
     },
 ];
 
-fn answers(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
+fn answers(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
     let Some(scene) = Scene::of(policy, input)? else {
-        return Ok(());
+        return Ok(Tried::No);
     };
     let Scene { world, spec, .. } = &scene;
     // Violations are as good as a decision here.
@@ -125,7 +133,7 @@ fn answers(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
         };
         let _ = decide::route(policy, spec, &function)?;
     }
-    Ok(())
+    Ok(Tried::Yes)
 }
 
 /// A usual one, and one with the longest names that there can be.
@@ -137,14 +145,14 @@ const FUNCTIONS: [(&str, &str); 2] = [
     ),
 ];
 
-fn same_question_same_answer(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
+fn same_question_same_answer(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
     let gateway = gateway_to_contract(&input.gateway);
     let old = last_applied(&input.gateway).map(|spec| spec.to_contract());
     twice(policy, "default", |instance| {
         instance.default_spec(gateway.clone(), old.clone())
     })?;
     let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(());
+        return Ok(Tried::No);
     };
     let seen = scene.observation();
     let unasked = Observation {
@@ -157,7 +165,8 @@ fn same_question_same_answer(policy: &Arc<PolicyComponent>, input: &Input) -> Re
     twice(policy, "decide", |instance| instance.decide(seen.clone()))?;
     twice(policy, "aggregate-status", |instance| {
         instance.aggregate_status(seen.clone())
-    })
+    })?;
+    Ok(Tried::Yes)
 }
 
 /// Asks one instance twice, and another one.
@@ -203,9 +212,9 @@ fn same<T: PartialEq + Debug>(
     misfit(format!("{}: at first {expected}, then {answered}", what()))
 }
 
-fn defaults_settle(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
+fn defaults_settle(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
     let Ok(Ok(spec)) = decide::spec(policy, &input.gateway) else {
-        return Ok(());
+        return Ok(Tried::No);
     };
     let mut again = gateway_to_contract(&with_spec(&input.gateway, &spec));
     again.annotations = gateway_to_contract(&input.gateway).annotations;
@@ -224,16 +233,17 @@ fn defaults_settle(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), W
             })?;
         }
     }
-    Ok(())
+    Ok(Tried::Yes)
 }
 
-fn ordinary_is_served(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
+fn ordinary_is_served(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
     if input.kind != Kind::Ordinary {
-        return Ok(());
+        return Ok(Tried::No);
     }
     match decide::spec(policy, &input.gateway) {
         Ok(Err(violations)) => misfit(format!("default has violations: {}", texts(&violations))),
-        _ => Ok(()),
+        Ok(Ok(_)) => Ok(Tried::Yes),
+        Err(_) => Ok(Tried::No),
     }
 }
 
@@ -242,18 +252,18 @@ fn texts(violations: &[Violation]) -> String {
     violations.iter().map(text).collect::<Vec<_>>().join("; ")
 }
 
-fn no_field_is_lost(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
+fn no_field_is_lost(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
     let Ok(Ok(spec)) = decide::spec(policy, &input.gateway) else {
-        return Ok(());
+        return Ok(Tried::No);
     };
     let written = gateway_to_contract(&input.gateway).spec.listeners;
     kept(&written, &spec.listeners, "default")?;
     let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(());
+        return Ok(Tried::No);
     };
     match decide::wish(policy, &scene.world, &spec, &Terms::default()) {
-        Ok(Ok(wish)) => kept(&spec.listeners, &wish.listeners, "decide"),
-        _ => Ok(()),
+        Ok(Ok(wish)) => kept(&spec.listeners, &wish.listeners, "decide").map(|()| Tried::Yes),
+        _ => Ok(Tried::No),
     }
 }
 
@@ -278,9 +288,9 @@ fn kept(before: &[Listener], after: &[Listener], function: &str) -> Result<(), W
 fn unknown_settings_are_violations(
     policy: &Arc<PolicyComponent>,
     input: &Input,
-) -> Result<(), Why> {
+) -> Result<Tried, Why> {
     let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(());
+        return Ok(Tried::No);
     };
     let mut seen = scene.observation();
     seen.settings.push(KeyValue {
@@ -300,13 +310,14 @@ fn unknown_settings_are_violations(
                 texts(&violations)
             ))
         }
-        _ => Ok(()),
+        Ok(Err(_)) => Ok(Tried::Yes),
+        Err(_) => Ok(Tried::No),
     }
 }
 
-fn defaults_of_settings_hold(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
+fn defaults_of_settings_hold(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
     let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(());
+        return Ok(Tried::No);
     };
     let seen = scene.observation();
     let decide = |seen: &Observation| policy.instance()?.decide(seen.clone());
@@ -330,16 +341,19 @@ fn defaults_of_settings_hold(policy: &Arc<PolicyComponent>, input: &Input) -> Re
             })?;
         }
     }
-    Ok(())
+    Ok(Tried::Yes)
 }
 
 fn status(policy: &PolicyComponent, seen: Observation) -> Option<GatewayStatus> {
     policy.instance().ok()?.aggregate_status(seen).ok()
 }
 
-fn order_of_statuses_is_nothing(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
+fn order_of_statuses_is_nothing(
+    policy: &Arc<PolicyComponent>,
+    input: &Input,
+) -> Result<Tried, Why> {
     let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(());
+        return Ok(Tried::No);
     };
     let seen = scene.observation();
     let mut turned = seen.clone();
@@ -349,14 +363,18 @@ fn order_of_statuses_is_nothing(policy: &Arc<PolicyComponent>, input: &Input) ->
     match (status(policy, seen), status(policy, turned)) {
         (Some(straight), Some(turned)) => same(&straight, &turned, || {
             "with the listener statuses in reverse, aggregate-status answers otherwise".to_owned()
-        }),
-        _ => Ok(()),
+        })
+        .map(|()| Tried::Yes),
+        _ => Ok(Tried::No),
     }
 }
 
-fn missing_or_stale_is_not_ready(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
+fn missing_or_stale_is_not_ready(
+    policy: &Arc<PolicyComponent>,
+    input: &Input,
+) -> Result<Tried, Why> {
     let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(());
+        return Ok(Tried::No);
     };
     let seen = scene.observation();
     let mut stale = seen.clone();
@@ -400,12 +418,12 @@ fn missing_or_stale_is_not_ready(policy: &Arc<PolicyComponent>, input: &Input) -
             ));
         }
     }
-    Ok(())
+    Ok(Tried::Yes)
 }
 
-fn passes_come_to_rest(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(), Why> {
+fn passes_come_to_rest(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
     let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(());
+        return Ok(Tried::No);
     };
     let policies = Policies::of_one(policy);
     let (cluster, name) = (&scene.cluster, name_of(&input.gateway));
@@ -420,7 +438,7 @@ fn passes_come_to_rest(policy: &Arc<PolicyComponent>, input: &Input) -> Result<(
         })?;
         let after = cluster.all();
         if after == before {
-            return Ok(());
+            return Ok(Tried::Yes);
         }
         before = after;
     }

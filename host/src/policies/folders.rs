@@ -126,7 +126,8 @@ impl Folders {
                 .collect();
             let refused: String = news.iter().map(|news| format!("\n  {news}")).collect();
             format!(
-                "there is no usable component called {STANDARD:?} in {} (--policies){refused}",
+                "there is no usable component called {STANDARD:?} in {}: give the folder that came \
+                 with this program, too (--policies){refused}",
                 folders.join(" or ")
             )
         })?;

@@ -15,7 +15,7 @@ pub(in crate::cli) struct Check {
     /// The component
     file: PathBuf,
     /// How many inputs of each kind every rule is tried with
-    #[arg(long, value_name = "NUMBER", default_value_t = 16)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     cases: u32,
     #[command(flatten)]
     sandbox: SandboxArgs,
@@ -73,11 +73,14 @@ fn shown(verdict: &Verdict) -> Value {
 
 fn print(verdict: &Verdict) {
     match &verdict.example {
+        None if verdict.inputs == 0 => {
+            println!("?     {} (not tried: it answered nothing)", verdict.rule);
+        }
         None => println!("ok    {} ({} inputs)", verdict.rule, verdict.inputs),
         Some(example) => {
             println!("FAIL  {}", verdict.rule);
             println!("      {}", example.why);
-            println!("      With these objects, which `ofn-gateway render -f` takes:");
+            println!("      With these objects:");
             for line in example.input.lines() {
                 println!("      {line}");
             }
