@@ -12,6 +12,7 @@ mod scene;
 use std::cell::Cell;
 use std::sync::Arc;
 
+use ofn_contract::text::is_printable;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
@@ -23,6 +24,10 @@ use crate::sandbox::PolicyComponent;
 
 /// So often proptest may try to make an input smaller.
 const MOST_SHRINKS: u32 = 2000;
+/// For so long, in milliseconds.
+const LONGEST_SHRINK: u32 = 10_000;
+/// As much is shown of what a component did, in characters: it may be the component's own text.
+const LONGEST_WHY: usize = 2000;
 
 /// A rule that a component breaks.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +127,7 @@ fn runner(cases: u32) -> TestRunner {
     let config = Config {
         cases,
         max_shrink_iters: MOST_SHRINKS,
+        max_shrink_time: LONGEST_SHRINK,
         failure_persistence: None,
         ..Config::default()
     };
@@ -148,8 +154,16 @@ fn try_rule(
         // Nothing is filtered out, so there is never too little.
         Err(TestError::Abort(_)) => return Ok(tried.get()),
     };
+    let shown = why.chars().take(LONGEST_WHY);
+    let shown = shown.map(|char| {
+        if is_printable(char) {
+            char
+        } else {
+            char::REPLACEMENT_CHARACTER
+        }
+    });
     Err(Example {
-        why,
+        why: shown.collect(),
         input: scene::documents(policy, &input),
     })
 }

@@ -100,7 +100,7 @@ fn defaults_that_do_not_settle_are_found() {
 
 #[test]
 fn a_component_to_which_nothing_is_right_is_found() {
-    let example = broken("nothing is right", "ordinary Gateway");
+    let example = broken("nothing is right", "an ordinary Gateway");
     assert_eq!(
         example.why,
         "default has violations: spec.domain: is not to my taste"

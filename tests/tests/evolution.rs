@@ -12,10 +12,11 @@ use anyhow::{Context, Result, ensure};
 use futures::executor::block_on;
 use kube::api::DynamicObject;
 use ofn_contract::ObjectName;
-use ofn_gateway::cluster::Kind;
+use ofn_gateway::api;
 use ofn_gateway::cluster::offline::Offline;
-use ofn_gateway::pass::pass;
+use ofn_gateway::cluster::{Cluster, Kind};
 use ofn_gateway::pass::vet::Terms;
+use ofn_gateway::pass::{decide, pass};
 use ofn_gateway::policies::Policies;
 use ofn_gateway::sandbox::Limits;
 use ofn_tests::host::{component, sandbox, workspace};
@@ -60,21 +61,72 @@ fn insert(cluster: &Offline, object: Value) -> Result<()> {
     Ok(())
 }
 
-/// The Kubernetes Gateway, its class and its Service: the sample, with and without a status.
-fn clusters() -> Result<Vec<Vec<Value>>> {
-    let sample = workspace().join("deploy/samples/contour.yaml");
-    let text = fs::read_to_string(sample)?;
+/// A Kubernetes Gateway, its class and its Service.
+fn sample() -> Result<Vec<Value>> {
+    let text = fs::read_to_string(workspace().join("deploy/samples/contour.yaml"))?;
     let objects = serde_yaml_ng::Deserializer::from_str(&text);
-    let bare: Vec<Value> = objects.map(Value::deserialize).collect::<Result<_, _>>()?;
-    let recorded = workspace().join("tests/recorded/contour-1.33.6-good.yaml");
-    let recorded: Value = serde_yaml_ng::from_str(&fs::read_to_string(recorded)?)?;
-    let mut served = bare.clone();
-    for object in &mut served {
-        if object["kind"] == "Gateway" {
-            object["status"] = recorded["status"].clone();
-        }
-    }
-    Ok(vec![bare, served])
+    Ok(objects.map(Value::deserialize).collect::<Result<_, _>>()?)
+}
+
+/// The implementation says that all is well with the Kubernetes Gateway of a spec, as it is now.
+fn serve(cluster: &Offline, spec: &Value) -> Result<()> {
+    let text =
+        |field: &str, name: &str, or: &str| spec[field][name].as_str().unwrap_or(or).to_owned();
+    let field = match spec["gatewayDef"].is_object() {
+        true => "gatewayDef",
+        false => "gatewayRef",
+    };
+    let name = ObjectName {
+        namespace: text(field, "namespace", "projectcontour"),
+        name: text(field, "name", "openfunction"),
+    };
+    let Some(gateway) = block_on(cluster.get(Kind::KubernetesGateway, &name))? else {
+        return Ok(());
+    };
+    let mut gateway = json!(gateway);
+    let generation = gateway["metadata"]["generation"].clone();
+    let conditions = ["Accepted", "Programmed"].map(|type_| {
+        json!({
+            "type": type_, "status": "True", "reason": type_, "message": "",
+            "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z",
+        })
+    });
+    let listeners = gateway["spec"]["listeners"].as_array().cloned();
+    let listeners = listeners.iter().flatten().map(|listener| {
+        json!({
+            "name": listener["name"], "attachedRoutes": 2, "conditions": conditions,
+            "supportedKinds": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}],
+        })
+    });
+    gateway["status"] = json!({
+        "addresses": [{"type": "IPAddress", "value": "192.0.2.7"}],
+        "conditions": conditions,
+        "listeners": listeners.collect::<Vec<_>>(),
+    });
+    let gateway: DynamicObject = serde_json::from_value(gateway)?;
+    cluster.insert(Kind::KubernetesGateway, &gateway);
+    Ok(())
+}
+
+/// How a function is reached; none where the spec is not valid.
+fn route(policies: &Policies, spec: &Value) -> Result<Option<Value>> {
+    let policy = policies.standard();
+    let mut gateway = api::Gateway::new("openfunction", serde_json::from_value(spec.clone())?);
+    gateway.metadata.namespace = Some("openfunction".to_owned());
+    let Ok(spec) = decide::spec(policy, &gateway)? else {
+        return Ok(None);
+    };
+    let function = ObjectName {
+        namespace: "default".to_owned(),
+        name: "hello".to_owned(),
+    };
+    let Ok(route) = decide::route(policy, &spec, &function)? else {
+        return Ok(None);
+    };
+    Ok(Some(json!({
+        "hostnames": route.hostnames, "path": route.path,
+        "label": [route.label.key, route.label.value],
+    })))
 }
 
 /// What a folder's standard component makes of every case: what users see of it.
@@ -86,9 +138,9 @@ fn decided(folder: &Path) -> Result<Value> {
     };
     let mut all = Vec::new();
     for spec in specs() {
-        for objects in clusters()? {
+        for is_served in [false, true] {
             let cluster = Offline::default();
-            for object in objects {
+            for object in sample()? {
                 insert(&cluster, object)?;
             }
             insert(
@@ -101,6 +153,10 @@ fn decided(folder: &Path) -> Result<Value> {
                 }),
             )?;
             block_on(pass(&cluster, &policies, &name, &mut |_| ()))?;
+            if is_served {
+                serve(&cluster, &spec)?;
+                block_on(pass(&cluster, &policies, &name, &mut |_| ()))?;
+            }
             let results = cluster.results();
             let seen = results.iter().map(|object| {
                 json!({
@@ -113,7 +169,10 @@ fn decided(folder: &Path) -> Result<Value> {
                     },
                 })
             });
-            all.push(json!({"of": spec, "results": seen.collect::<Vec<_>>()}));
+            all.push(json!({
+                "of": spec, "isServed": is_served, "route": route(&policies, &spec)?,
+                "results": seen.collect::<Vec<_>>(),
+            }));
         }
     }
     Ok(all.into())
@@ -142,14 +201,21 @@ fn components_of_every_version_load_and_decide_as_they_did() -> Result<()> {
         let before = fs::read_to_string(folder.join("decided.json"))
             .with_context(|| format!("version {version} was not recorded"))?;
         let before: Value = serde_json::from_str(&before)?;
-        ensure!(before.as_array().is_some_and(|cases| cases.len() == 8));
         let now = decided(&folder)?;
-        for (before, now) in before
-            .as_array()
-            .into_iter()
-            .flatten()
-            .zip(now.as_array().into_iter().flatten())
-        {
+        let cases = |of: &Value| of.as_array().cloned().unwrap_or_default();
+        let (before, now) = (cases(&before), cases(&now));
+        ensure!(before.len() == 8 && now.len() == 8);
+        let ready = json!({"type": "Ready", "status": "True", "reason": "Valid"});
+        let is_ready = |case: &&Value| {
+            let conditions = case["results"][0]["status"]["conditions"].as_array();
+            conditions.into_iter().flatten().any(|condition| {
+                ["type", "status", "reason"]
+                    .iter()
+                    .all(|field| condition[field] == ready[field])
+            })
+        };
+        ensure!(before.iter().any(|case| is_ready(&case)), "none is Ready");
+        for (before, now) in before.iter().zip(&now) {
             ensure!(before == now, "{version}: before {before:#}, now {now:#}");
         }
     }

@@ -53,7 +53,7 @@ pub enum Kind {
     Recorded(&'static str),
     /// Right and wrong, as it comes.
     Odd,
-    /// As much of everything as there can be.
+    /// Much of everything.
     Huge,
 }
 
@@ -440,7 +440,15 @@ fn recorded(file: &'static str) -> impl Strategy<Value = Value> {
     any::<bool>().prop_map(move |is_ours| {
         let listeners = recorded["spec"]["listeners"].as_array().cloned();
         let status = recorded["status"].clone();
-        object("class", listeners.unwrap_or_default(), status, is_ours)
+        let mut object = object("class", listeners.unwrap_or_default(), status, is_ours);
+        // The status is of this generation.
+        let metadata = &mut object["metadata"];
+        metadata["generation"] = recorded["metadata"]["generation"].clone();
+        if is_ours {
+            let generation = metadata["generation"].to_string();
+            metadata["annotations"][names::GENERATION_ANNOTATION] = generation.into();
+        }
+        object
     })
 }
 
@@ -496,7 +504,7 @@ fn odd_kubernetes_gateway() -> impl Strategy<Value = Value> {
         })
 }
 
-/// As large as the API server takes.
+/// Large, with up to as many listeners as there can be.
 fn huge_kubernetes_gateway() -> impl Strategy<Value = Value> {
     (1..=64_usize, 0..2000_usize).prop_map(|(number, text)| {
         let condition = |number: usize| {

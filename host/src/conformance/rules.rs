@@ -82,7 +82,7 @@ pub(super) const RULES: [Rule; 10] = [
         check: defaults_settle,
     },
     Rule {
-        text: "an ordinary Gateway is served",
+        text: "an ordinary Gateway has an effective spec, and routes",
         is_quick: false,
         check: ordinary_is_served,
     },
@@ -126,12 +126,8 @@ fn answers(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
     // Violations are as good as a decision here.
     let _ = decide::wish(policy, world, spec, &Terms::default())?;
     decide::status(policy, world, spec)?;
-    for (namespace, name) in FUNCTIONS {
-        let function = ObjectName {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-        };
-        let _ = decide::route(policy, spec, &function)?;
+    for names in FUNCTIONS {
+        let _ = decide::route(policy, spec, &function(names))?;
     }
     Ok(Tried::Yes)
 }
@@ -144,6 +140,13 @@ const FUNCTIONS: [(&str, &str); 2] = [
         "y23456789-123456789-123456789-123456789-123456789-123456789-123",
     ),
 ];
+
+fn function((namespace, name): (&str, &str)) -> ObjectName {
+    ObjectName {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    }
+}
 
 fn same_question_same_answer(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
     let gateway = gateway_to_contract(&input.gateway);
@@ -242,7 +245,12 @@ fn ordinary_is_served(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tr
     }
     match decide::spec(policy, &input.gateway) {
         Ok(Err(violations)) => misfit(format!("default has violations: {}", texts(&violations))),
-        Ok(Ok(_)) => Ok(Tried::Yes),
+        Ok(Ok(spec)) => match decide::route(policy, &spec, &function(FUNCTIONS[0])) {
+            Ok(Err(violations)) => {
+                misfit(format!("route-of has violations: {}", texts(&violations)))
+            }
+            _ => Ok(Tried::Yes),
+        },
         Err(_) => Ok(Tried::No),
     }
 }

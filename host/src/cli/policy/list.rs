@@ -8,6 +8,7 @@ use tabwriter::TabWriter;
 
 use crate::cli::PoliciesFolder;
 use crate::cli::objects::Output;
+use crate::policies::STANDARD;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct List {
@@ -42,7 +43,8 @@ impl List {
                 for (file, policy) in folders.serving() {
                     let description = &policy.description;
                     let controllers = match description.controller_names.as_slice() {
-                        [] => "all others".to_owned(),
+                        [] if description.name == STANDARD => "all others".to_owned(),
+                        [] => "-".to_owned(),
                         names => names.join(", "),
                     };
                     let (name, version) = (&description.name, &description.version);
