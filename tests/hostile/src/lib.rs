@@ -1,5 +1,5 @@
 //! A component that is the standard one, until it is told which bad thing it is to do: by annotation
-//! `networking.openfunction.io/misdeed` of the OpenFunction Gateway, or by [`WRITTEN`] for ever.
+//! `networking.openfunction.io/misdeed` of the OpenFunction Gateway, or by bytes in its file for ever.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
