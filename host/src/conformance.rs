@@ -1,9 +1,8 @@
 //! Whether a component keeps the contract: rules that no single answer shows, asked of it with
 //! inputs of all kinds.
 //!
-//! [`inputs`] says what a component is asked about, [`rules`] what must hold then. An input is
-//! objects, so one that breaks a rule can be given to `ofn-gateway render`. Inputs are random, but
-//! the same ones each time.
+//! [`inputs`] says what a component is asked about, `rules` what must hold then. An input is
+//! objects, as `ofn-gateway render` takes them. Inputs are random, but the same ones each time.
 
 pub mod inputs;
 mod rules;
