@@ -47,6 +47,27 @@ impl fmt::Display for Kind {
 }
 
 impl Kind {
+    const ALL: [Self; 5] = [
+        Self::Gateway,
+        Self::KubernetesGateway,
+        Self::GatewayClass,
+        Self::Service,
+        Self::EndpointSlice,
+    ];
+
+    /// What an object is by its group, whatever its version; none of another kind.
+    pub fn of(object: &DynamicObject) -> Option<Self> {
+        let types = object.types.as_ref()?;
+        let group = |api_version: &str| {
+            let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+            group.to_owned()
+        };
+        Self::ALL.into_iter().find(|kind| {
+            let known = kind.types("v1");
+            known.kind == types.kind && group(&known.api_version) == group(&types.api_version)
+        })
+    }
+
     /// Group, version and names, where the Gateway API is served in this version. Its objects are
     /// the same in all versions that we know.
     pub fn resource(self, gateway_api_version: &str) -> ApiResource {

@@ -114,34 +114,18 @@ impl Defect {
     }
 }
 
-impl LoadError {
-    fn new(path: &Path, defect: Defect) -> Self {
-        Self {
-            path: path.display().to_string(),
-            defect: Box::new(defect),
-        }
-    }
-}
-
-/// What a component is from outside, whether it can be used or not.
-#[derive(Debug)]
+/// What is in a file, whether it can be used or not.
 pub struct Inspection {
-    /// Of its file, in bytes.
+    /// The size of the file, in bytes.
     pub size: usize,
-    /// `sha256:` and the digest of its file.
+    /// `sha256:` and the digest of the file.
     pub digest: String,
-    /// The names of what it imports.
+    /// The names of what the component imports.
     pub imports: Vec<String>,
     /// The names of what it exports.
     pub exports: Vec<String>,
-}
-
-/// A component that may be anything.
-struct Compiled {
-    size: usize,
-    digest: String,
-    imports: Vec<String>,
-    component: Component,
+    /// It, if it can be used.
+    pub policy: Result<PolicyComponent, LoadError>,
 }
 
 /// What a component answers, its own violations included.
@@ -238,35 +222,39 @@ impl Sandbox {
     ///
     /// When it cannot be used. Nothing of it has been kept then but, perhaps, its code in the cache.
     pub fn load(&self, path: &Path) -> Result<PolicyComponent, LoadError> {
-        let usable = self.compile(path).and_then(|compiled| {
-            if let Some(import) = compiled.imports.first() {
-                return Err(Defect::Imports(import.clone()));
-            }
-            self.loaded(&compiled)
-        });
-        usable.map_err(|defect| LoadError::new(path, defect))
+        self.inspect(path)?.policy
     }
 
-    /// Compiles the component in a file, whatever it may be.
+    /// Compiles the component in a file, whatever it may be, and checks it.
     ///
     /// # Errors
     ///
     /// When it is none, or takes too much to compile.
     pub fn inspect(&self, path: &Path) -> Result<Inspection, LoadError> {
-        let compiled = self
-            .compile(path)
-            .map_err(|defect| LoadError::new(path, defect))?;
-        let exports = compiled.component.component_type();
-        let exports = exports.exports(&self.engine);
+        let failed = |defect| LoadError {
+            path: path.display().to_string(),
+            defect: Box::new(defect),
+        };
+        let (bytes, component) = self.compile(path).map_err(failed)?;
+        let digest = format!("sha256:{:x}", Sha256::digest(&bytes));
+        let parts = component.component_type();
+        let imports = parts.imports(&self.engine);
+        let imports: Vec<_> = imports.map(|(name, _)| name.to_owned()).collect();
+        let exports = parts.exports(&self.engine);
+        let policy = match imports.first() {
+            Some(import) => Err(Defect::Imports(import.clone())),
+            None => self.policy(&component, &digest),
+        };
         Ok(Inspection {
-            size: compiled.size,
+            size: bytes.len(),
+            digest,
             exports: exports.map(|(name, _)| name.to_owned()).collect(),
-            digest: compiled.digest,
-            imports: compiled.imports,
+            imports,
+            policy: policy.map_err(failed),
         })
     }
 
-    fn compile(&self, path: &Path) -> Result<Compiled, Defect> {
+    fn compile(&self, path: &Path) -> Result<(Vec<u8>, Component), Defect> {
         let bytes = cache::read_file(path, self.limits.file.as_u64())?;
         let component = cache::component(
             &self.engine,
@@ -275,18 +263,10 @@ impl Sandbox {
             &self.limits,
             &bytes,
         )?;
-        let imports = component.component_type();
-        let imports = imports.imports(&self.engine);
-        Ok(Compiled {
-            size: bytes.len(),
-            digest: format!("sha256:{:x}", Sha256::digest(&bytes)),
-            imports: imports.map(|(name, _)| name.to_owned()).collect(),
-            component,
-        })
+        Ok((bytes, component))
     }
 
-    fn loaded(&self, compiled: &Compiled) -> Result<PolicyComponent, Defect> {
-        let component = &compiled.component;
+    fn policy(&self, component: &Component, digest: &str) -> Result<PolicyComponent, Defect> {
         let exports = Exports::of(component).map_err(Defect::Contract)?;
         let pre = Linker::new(&self.engine)
             .instantiate_pre(component)
@@ -298,7 +278,7 @@ impl Sandbox {
                 controller_names: Vec::new(),
                 settings: Vec::new(),
             },
-            digest: compiled.digest.clone(),
+            digest: digest.to_owned(),
             pre,
             exports,
             limits: self.limits,

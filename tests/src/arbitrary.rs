@@ -5,6 +5,7 @@ use ofn_contract::{
     Address, Condition, Decision, EffectiveSpec, Entry, EntryPort, EntryTarget, GatewayStatus,
     GatewayTemplate, KeyValue, Listener, ListenerStatus, ObjectName, Refusal, RouteKind, Target,
 };
+use ofn_gateway::conformance::inputs::{mostly, odd_text};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -54,29 +55,6 @@ pub fn service() -> ObjectName {
         namespace: "infra".to_owned(),
         name: "envoy".to_owned(),
     }
-}
-
-/// Texts that something will trip over.
-pub fn odd_text() -> impl Strategy<Value = String> {
-    prop_oneof![
-        3 => ".{0,12}",
-        2 => "[a-z0-9./:*-]{0,70}",
-        1 => select(vec![
-            "", ".", "-", "*", "*.", "/", "a/b/c", "A", "localhost", "kubernetes.default.svc",
-            "127.0.0.1", "169.254.169.254", "192.0.2.1", "::1", "2001:db8::1", "fe80::1%eth0",
-            "\u{0}", "\u{1b}[2J", "\u{202e}", "\u{fffd}", "{}", "[]", "null",
-        ])
-        .prop_map(str::to_owned),
-        1 => (1..3000_usize).prop_map(|length| "x".repeat(length)),
-    ]
-}
-
-/// Mostly one of these, sometimes a text that is odd.
-fn mostly(these: Vec<&'static str>) -> impl Strategy<Value = String> {
-    prop_oneof![
-        40 => select(these).prop_map(str::to_owned),
-        1 => odd_text(),
-    ]
 }
 
 fn pair() -> impl Strategy<Value = KeyValue> {

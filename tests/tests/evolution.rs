@@ -16,6 +16,7 @@ use ofn_gateway::api;
 use ofn_gateway::cluster::offline::Offline;
 use ofn_gateway::cluster::{Cluster, Kind};
 use ofn_gateway::pass::vet::Terms;
+use ofn_gateway::pass::world::target_of;
 use ofn_gateway::pass::{decide, pass};
 use ofn_gateway::policies::Policies;
 use ofn_gateway::sandbox::Limits;
@@ -49,15 +50,8 @@ fn specs() -> [Value; 4] {
 }
 
 fn insert(cluster: &Offline, object: Value) -> Result<()> {
-    let group = object["apiVersion"].as_str().unwrap_or_default();
-    let kind = match object["kind"].as_str() {
-        Some("Gateway") if group.starts_with("networking.openfunction.io") => Kind::Gateway,
-        Some("Gateway") => Kind::KubernetesGateway,
-        Some("GatewayClass") => Kind::GatewayClass,
-        _ => Kind::Service,
-    };
     let object: DynamicObject = serde_json::from_value(object)?;
-    cluster.insert(kind, &object);
+    cluster.insert(Kind::of(&object).context("a kind of ours")?, &object);
     Ok(())
 }
 
@@ -70,15 +64,9 @@ fn sample() -> Result<Vec<Value>> {
 
 /// The implementation says that all is well with the Kubernetes Gateway of a spec, as it is now.
 fn serve(cluster: &Offline, spec: &Value) -> Result<()> {
-    let text =
-        |field: &str, name: &str, or: &str| spec[field][name].as_str().unwrap_or(or).to_owned();
-    let field = match spec["gatewayDef"].is_object() {
-        true => "gatewayDef",
-        false => "gatewayRef",
-    };
-    let name = ObjectName {
-        namespace: text(field, "namespace", "projectcontour"),
-        name: text(field, "name", "openfunction"),
+    let spec: api::GatewaySpec = serde_json::from_value(spec.clone())?;
+    let Some(name) = target_of(&spec, "openfunction") else {
+        return Ok(());
     };
     let Some(gateway) = block_on(cluster.get(Kind::KubernetesGateway, &name))? else {
         return Ok(());
@@ -103,9 +91,7 @@ fn serve(cluster: &Offline, spec: &Value) -> Result<()> {
         "conditions": conditions,
         "listeners": listeners.collect::<Vec<_>>(),
     });
-    let gateway: DynamicObject = serde_json::from_value(gateway)?;
-    cluster.insert(Kind::KubernetesGateway, &gateway);
-    Ok(())
+    insert(cluster, gateway)
 }
 
 /// How a function is reached; none where the spec is not valid.
@@ -205,16 +191,15 @@ fn components_of_every_version_load_and_decide_as_they_did() -> Result<()> {
         let cases = |of: &Value| of.as_array().cloned().unwrap_or_default();
         let (before, now) = (cases(&before), cases(&now));
         ensure!(before.len() == 8 && now.len() == 8);
-        let ready = json!({"type": "Ready", "status": "True", "reason": "Valid"});
-        let is_ready = |case: &&Value| {
+        let is_ready = |case: &Value| {
             let conditions = case["results"][0]["status"]["conditions"].as_array();
             conditions.into_iter().flatten().any(|condition| {
-                ["type", "status", "reason"]
-                    .iter()
-                    .all(|field| condition[field] == ready[field])
+                condition["type"] == "Ready"
+                    && condition["status"] == "True"
+                    && condition["reason"] == "Valid"
             })
         };
-        ensure!(before.iter().any(|case| is_ready(&case)), "none is Ready");
+        ensure!(before.iter().any(is_ready), "none is Ready");
         for (before, now) in before.iter().zip(&now) {
             ensure!(before == now, "{version}: before {before:#}, now {now:#}");
         }

@@ -68,9 +68,12 @@ fn name(namespace: &str, name: &str) -> ObjectName {
     }
 }
 
+fn parsed(object: Value) -> DynamicObject {
+    serde_json::from_value(object).expect("an object")
+}
+
 fn insert(cluster: &Offline, kind: Kind, object: Value) {
-    let object: DynamicObject = serde_json::from_value(object).expect("an object");
-    cluster.insert(kind, &object);
+    cluster.insert(kind, &parsed(object));
 }
 
 /// An OpenFunction Gateway after a pass, and the objects that the pass wrote.
@@ -377,17 +380,11 @@ fn samples(policy: &str) -> Value {
         let text = fs::read_to_string(folder.join(file)).expect("a sample");
         for document in serde_yaml_ng::Deserializer::from_str(&text) {
             let mut object = Value::deserialize(document).expect("YAML");
-            let group = object["apiVersion"].as_str().unwrap_or_default();
-            let kind = match object["kind"].as_str() {
-                Some("Gateway") if group.starts_with("networking.openfunction.io") => {
-                    object["metadata"]["annotations"] =
-                        json!({"networking.openfunction.io/policy": policy});
-                    Kind::Gateway
-                }
-                Some("Gateway") => Kind::KubernetesGateway,
-                Some("GatewayClass") => Kind::GatewayClass,
-                _ => Kind::Service,
-            };
+            let kind = Kind::of(&parsed(object.clone())).expect("a kind of ours");
+            if kind == Kind::Gateway {
+                object["metadata"]["annotations"] =
+                    json!({"networking.openfunction.io/policy": policy});
+            }
             insert(&cluster, kind, object);
         }
     }

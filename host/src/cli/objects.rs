@@ -38,7 +38,7 @@ pub(super) fn read(files: &[PathBuf]) -> Result<(Offline, ObjectName)> {
     let mut gateway = None;
     for file in files {
         for object in objects(file)? {
-            let Some(kind) = kind(&object) else {
+            let Some(kind) = Kind::of(&object) else {
                 let types = object.types.clone().unwrap_or_default();
                 eprintln!(
                     "{}: {} {} {} plays no part and is left out",
@@ -89,23 +89,3 @@ fn objects(file: &Path) -> Result<Vec<DynamicObject>> {
     }
     Ok(objects)
 }
-
-fn kind(object: &DynamicObject) -> Option<Kind> {
-    let types = object.types.as_ref()?;
-    let group = |api_version: &str| {
-        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        group.to_owned()
-    };
-    KINDS.into_iter().find(|kind| {
-        let known = kind.types("v1");
-        known.kind == types.kind && group(&known.api_version) == group(&types.api_version)
-    })
-}
-
-const KINDS: [Kind; 5] = [
-    Kind::Gateway,
-    Kind::KubernetesGateway,
-    Kind::GatewayClass,
-    Kind::Service,
-    Kind::EndpointSlice,
-];

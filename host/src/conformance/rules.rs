@@ -13,17 +13,17 @@ use ofn_contract::{
 use serde_json::{Map, Value};
 
 use super::inputs::{FUTURE, Input, Kind};
-use super::scene::{Scene, with_spec};
+use super::scene::Scene;
 use crate::cluster::offline::Offline;
 use crate::cluster::{self, Cluster, name_of};
 use crate::kubernetes_gateway::{KubernetesGateway, listener_name};
-use crate::names;
 use crate::pass::decide::{self, Failure};
 use crate::pass::pass;
 use crate::pass::vet::Terms;
 use crate::pass::world::{gateway_to_contract, last_applied};
 use crate::policies::Policies;
 use crate::sandbox::{CallError, Instance, PolicyComponent};
+use crate::{api, names};
 
 /// A rule of the contract.
 pub(super) struct Rule {
@@ -31,7 +31,15 @@ pub(super) struct Rule {
     pub text: &'static str,
     /// Whether it is checked before a component serves.
     pub is_quick: bool,
-    check: fn(&Arc<PolicyComponent>, &Input) -> Result<Tried, Why>,
+    check: Check,
+}
+
+/// How a rule is checked.
+enum Check {
+    /// With an input as it is.
+    Input(fn(&PolicyComponent, &Input) -> Result<Tried, Why>),
+    /// With the scene of an input for which the component has one.
+    Scene(fn(&Arc<PolicyComponent>, &Scene) -> Result<Tried, Why>),
 }
 
 /// Whether there was anything to judge.
@@ -56,7 +64,13 @@ pub(super) enum Why {
 impl Rule {
     /// Whether it holds for an input; else what the component did.
     pub fn hold(&self, policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
-        (self.check)(policy, input)
+        match self.check {
+            Check::Input(check) => check(policy, input),
+            Check::Scene(check) => match Scene::if_answered(policy, input) {
+                Some(scene) => check(policy, &scene),
+                None => Ok(Tried::No),
+            },
+        }
     }
 }
 
@@ -69,56 +83,56 @@ pub(super) const RULES: [Rule; 10] = [
     Rule {
         text: "every answer comes within the limits, and has what the contract allows",
         is_quick: true,
-        check: answers,
+        check: Check::Input(answers),
     },
     Rule {
         text: "the same question has the same answer, in every instance",
         is_quick: true,
-        check: same_question_same_answer,
+        check: Check::Input(same_question_same_answer),
     },
     Rule {
         text: "an effective spec is its own default: default(default(x)) == default(x)",
         is_quick: true,
-        check: defaults_settle,
+        check: Check::Input(defaults_settle),
     },
     Rule {
         text: "an ordinary Gateway has an effective spec, and routes",
         is_quick: false,
-        check: ordinary_is_served,
+        check: Check::Input(ordinary_is_served),
     },
     Rule {
         text: "no field of a listener is lost",
         is_quick: false,
-        check: no_field_is_lost,
+        check: Check::Input(no_field_is_lost),
     },
     Rule {
         text: "a setting that is not declared is a violation",
         is_quick: false,
-        check: unknown_settings_are_violations,
+        check: Check::Scene(unknown_settings_are_violations),
     },
     Rule {
         text: "a setting's default is what holds where the annotation is absent",
         is_quick: false,
-        check: defaults_of_settings_hold,
+        check: Check::Scene(defaults_of_settings_hold),
     },
     Rule {
         text: "listener statuses are matched by name, in any order",
         is_quick: false,
-        check: order_of_statuses_is_nothing,
+        check: Check::Scene(order_of_statuses_is_nothing),
     },
     Rule {
         text: "what does not exist, or has a stale status, is not Ready",
         is_quick: false,
-        check: missing_or_stale_is_not_ready,
+        check: Check::Scene(missing_or_stale_is_not_ready),
     },
     Rule {
         text: "passes leave others' listeners as they are, and come to rest",
         is_quick: false,
-        check: passes_come_to_rest,
+        check: Check::Scene(passes_come_to_rest),
     },
 ];
 
-fn answers(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
+fn answers(policy: &PolicyComponent, input: &Input) -> Result<Tried, Why> {
     let Some(scene) = Scene::of(policy, input)? else {
         return Ok(Tried::No);
     };
@@ -148,7 +162,7 @@ fn function((namespace, name): (&str, &str)) -> ObjectName {
     }
 }
 
-fn same_question_same_answer(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
+fn same_question_same_answer(policy: &PolicyComponent, input: &Input) -> Result<Tried, Why> {
     let gateway = gateway_to_contract(&input.gateway);
     let old = last_applied(&input.gateway).map(|spec| spec.to_contract());
     twice(policy, "default", |instance| {
@@ -215,12 +229,14 @@ fn same<T: PartialEq + Debug>(
     misfit(format!("{}: at first {expected}, then {answered}", what()))
 }
 
-fn defaults_settle(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
+fn defaults_settle(policy: &PolicyComponent, input: &Input) -> Result<Tried, Why> {
     let Ok(Ok(spec)) = decide::spec(policy, &input.gateway) else {
         return Ok(Tried::No);
     };
-    let mut again = gateway_to_contract(&with_spec(&input.gateway, &spec));
-    again.annotations = gateway_to_contract(&input.gateway).annotations;
+    let again = gateway_to_contract(&api::Gateway {
+        spec: api::GatewaySpec::from_effective(&spec),
+        ..input.gateway.clone()
+    });
     let written = again.spec.clone();
     let default = |old| -> Result<Result<EffectiveSpec, Vec<Violation>>, CallError> {
         policy.instance()?.default_spec(again.clone(), old)
@@ -239,7 +255,7 @@ fn defaults_settle(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried
     Ok(Tried::Yes)
 }
 
-fn ordinary_is_served(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
+fn ordinary_is_served(policy: &PolicyComponent, input: &Input) -> Result<Tried, Why> {
     if input.kind != Kind::Ordinary {
         return Ok(Tried::No);
     }
@@ -260,7 +276,7 @@ fn texts(violations: &[Violation]) -> String {
     violations.iter().map(text).collect::<Vec<_>>().join("; ")
 }
 
-fn no_field_is_lost(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
+fn no_field_is_lost(policy: &PolicyComponent, input: &Input) -> Result<Tried, Why> {
     let Ok(Ok(spec)) = decide::spec(policy, &input.gateway) else {
         return Ok(Tried::No);
     };
@@ -295,11 +311,8 @@ fn kept(before: &[Listener], after: &[Listener], function: &str) -> Result<(), W
 
 fn unknown_settings_are_violations(
     policy: &Arc<PolicyComponent>,
-    input: &Input,
+    scene: &Scene,
 ) -> Result<Tried, Why> {
-    let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(Tried::No);
-    };
     let mut seen = scene.observation();
     seen.settings.push(KeyValue {
         key: "not-declared".to_owned(),
@@ -323,10 +336,7 @@ fn unknown_settings_are_violations(
     }
 }
 
-fn defaults_of_settings_hold(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
-    let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(Tried::No);
-    };
+fn defaults_of_settings_hold(policy: &Arc<PolicyComponent>, scene: &Scene) -> Result<Tried, Why> {
     let seen = scene.observation();
     let decide = |seen: &Observation| policy.instance()?.decide(seen.clone());
     for setting in &policy.description.settings {
@@ -358,11 +368,8 @@ fn status(policy: &PolicyComponent, seen: Observation) -> Option<GatewayStatus> 
 
 fn order_of_statuses_is_nothing(
     policy: &Arc<PolicyComponent>,
-    input: &Input,
+    scene: &Scene,
 ) -> Result<Tried, Why> {
-    let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(Tried::No);
-    };
     let seen = scene.observation();
     let mut turned = seen.clone();
     if let Some(gateway) = &mut turned.kubernetes_gateway {
@@ -379,11 +386,8 @@ fn order_of_statuses_is_nothing(
 
 fn missing_or_stale_is_not_ready(
     policy: &Arc<PolicyComponent>,
-    input: &Input,
+    scene: &Scene,
 ) -> Result<Tried, Why> {
-    let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(Tried::No);
-    };
     let seen = scene.observation();
     let mut stale = seen.clone();
     if let Some(gateway) = &mut stale.kubernetes_gateway {
@@ -429,12 +433,9 @@ fn missing_or_stale_is_not_ready(
     Ok(Tried::Yes)
 }
 
-fn passes_come_to_rest(policy: &Arc<PolicyComponent>, input: &Input) -> Result<Tried, Why> {
-    let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(Tried::No);
-    };
+fn passes_come_to_rest(policy: &Arc<PolicyComponent>, scene: &Scene) -> Result<Tried, Why> {
     let policies = Policies::of_one(policy);
-    let (cluster, name) = (&scene.cluster, name_of(&input.gateway));
+    let (cluster, name) = (&scene.cluster, name_of(&scene.world.gateway));
     let others = listeners_of_others(cluster, &scene.spec);
     let mut before = cluster.all();
     for number in 1..=MOST_PASSES {

@@ -1,13 +1,10 @@
 //! An input put before a component, as a pass does it.
 
-use std::sync::Arc;
-
 use futures::executor::block_on;
 use ofn_contract::{EffectiveSpec, Observation, ServiceQuery};
 use serde_json::{Value, json};
 
 use super::inputs::{self, Input};
-use crate::api;
 use crate::cluster::Kind;
 use crate::cluster::offline::Offline;
 use crate::pass::decide::{self, Failure};
@@ -65,7 +62,7 @@ impl Scene {
     }
 
     /// Like [`Scene::of`], where a fault is somebody else's concern.
-    pub fn if_answered(policy: &Arc<PolicyComponent>, input: &Input) -> Option<Self> {
+    pub fn if_answered(policy: &PolicyComponent, input: &Input) -> Option<Self> {
         Self::of(policy, input).ok().flatten()
     }
 
@@ -77,7 +74,7 @@ impl Scene {
 
 /// An input as documents of YAML, with the Services that the component would find.
 pub(super) fn documents(policy: &PolicyComponent, input: &Input) -> String {
-    let scene = Scene::of(policy, input).ok().flatten();
+    let scene = Scene::if_answered(policy, input);
     let services = scene.map(|scene| scene.world.services).unwrap_or_default();
     let mut objects: Vec<Value> = input
         .objects()
@@ -106,13 +103,5 @@ fn insert(cluster: &Offline, kind: Kind, object: Value) {
     // Inputs are made to be objects.
     if let Ok(object) = serde_json::from_value(object) {
         cluster.insert(kind, &object);
-    }
-}
-
-/// The spec that a gateway has when an effective one has been written into it.
-pub(super) fn with_spec(gateway: &api::Gateway, spec: &EffectiveSpec) -> api::Gateway {
-    api::Gateway {
-        spec: api::GatewaySpec::from_effective(spec),
-        ..gateway.clone()
     }
 }

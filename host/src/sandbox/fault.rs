@@ -84,9 +84,7 @@ impl CallError {
             source,
         }
     }
-}
 
-impl CallError {
     /// Whether it may be the machine's fault, and gone at another time.
     pub fn may_pass(&self) -> bool {
         matches!(self.fault, Fault::Busy | Fault::Time)

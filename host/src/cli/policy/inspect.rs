@@ -23,8 +23,7 @@ pub(in crate::cli) struct Inspect {
 
 impl Inspect {
     pub(in crate::cli) fn main(self) -> Result<ExitCode> {
-        let sandbox = self.sandbox.start()?;
-        let inspection = sandbox.inspect(&self.file)?;
+        let inspection = self.sandbox.start()?.inspect(&self.file)?;
         let mut shown = json!({
             "file": self.file,
             "size": inspection.size,
@@ -32,12 +31,11 @@ impl Inspect {
             "exports": inspection.exports,
             "imports": inspection.imports,
         });
-        let loaded = sandbox.load(&self.file);
-        if let Ok(policy) = &loaded {
+        if let Ok(policy) = &inspection.policy {
             json_patch::merge(&mut shown, &described(policy));
         }
         self.output.print(&shown)?;
-        loaded?;
+        inspection.policy?;
         Ok(ExitCode::SUCCESS)
     }
 }

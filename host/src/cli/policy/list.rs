@@ -1,4 +1,5 @@
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -9,6 +10,7 @@ use tabwriter::TabWriter;
 use crate::cli::PoliciesFolder;
 use crate::cli::objects::Output;
 use crate::policies::STANDARD;
+use crate::sandbox::PolicyComponent;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct List {
@@ -25,7 +27,7 @@ impl List {
         let warnings: Vec<_> = news.iter().filter(|news| news.is_warning()).collect();
         match self.output {
             Some(output) => {
-                let one = |(file, policy): (&std::path::Path, &crate::sandbox::PolicyComponent)| {
+                let one = |(file, policy): (&Path, &PolicyComponent)| {
                     let description = &policy.description;
                     json!({
                         "name": description.name,
