@@ -141,7 +141,16 @@ pub fn main() -> ExitCode {
         Command::Compile(limits) => sandbox::compile(&limits).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        // Whoever reads what is printed has seen enough.
+        let reads_on = !error.chain().any(is_closed_pipe);
+        if reads_on {
+            eprintln!("error: {error:#}");
+        }
         ExitCode::FAILURE
     })
+}
+
+fn is_closed_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let cause = cause.downcast_ref::<std::io::Error>();
+    cause.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -8,8 +8,9 @@ pub mod inputs;
 mod rules;
 mod scene;
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ofn_contract::text::is_printable;
 use proptest::strategy::{Strategy, ValueTree};
@@ -25,6 +26,9 @@ use crate::sandbox::PolicyComponent;
 const MOST_SHRINKS: u32 = 2000;
 /// For so long, in milliseconds.
 const LONGEST_SHRINK: u32 = 10_000;
+/// So long it may be tried before it serves. What was not tried then is left to the passes: each call
+/// is bounded, but a component that is slow each time must not hold up the others.
+const LONGEST_QUICK: Duration = Duration::from_secs(2);
 /// As much is shown of what a component did, in characters: it may be the component's own text.
 const LONGEST_WHY: usize = 2000;
 
@@ -56,11 +60,27 @@ impl Breach {
 pub struct Verdict {
     /// The rule, as a sentence.
     pub rule: &'static str,
-    /// With how many inputs it was tried: those for which the component has violations instead of
-    /// an answer do not count.
-    pub inputs: u32,
-    /// How it is broken, if it is.
-    pub example: Option<Example>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Verdict {
+    /// Whether the rule was tried and not found to be broken.
+    pub fn holds(&self) -> bool {
+        matches!(self.outcome, Outcome::Holds(_))
+    }
+}
+
+/// What became of a rule.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It held with so many inputs. Those for which the component has violations instead of an
+    /// answer do not count.
+    Holds(u32),
+    /// There was no input with which to try it, for this reason among others.
+    Untried(String),
+    /// It is broken.
+    Broken(Example),
 }
 
 /// How a rule is broken.
@@ -75,26 +95,32 @@ pub struct Example {
 
 /// Checks every rule with so many inputs of each kind, one after the other.
 pub fn check(policy: &Arc<PolicyComponent>, cases: u32) -> impl Iterator<Item = Verdict> {
-    RULES.iter().map(move |rule| {
-        let mut inputs = 0;
-        for kind in Kind::all() {
-            match try_rule(rule, policy, kind, cases) {
-                Ok(tried) => inputs += tried,
-                Err(example) => {
-                    return Verdict {
-                        rule: rule.text,
-                        inputs: inputs + 1,
-                        example: Some(example),
-                    };
-                }
-            }
-        }
-        Verdict {
-            rule: rule.text,
-            inputs,
-            example: None,
-        }
+    RULES.iter().map(move |rule| Verdict {
+        rule: rule.text,
+        outcome: try_kinds(rule, policy, cases).unwrap_or_else(Outcome::Broken),
     })
+}
+
+fn try_kinds(rule: &Rule, policy: &Arc<PolicyComponent>, cases: u32) -> Result<Outcome, Example> {
+    let mut all = Tries::default();
+    for kind in Kind::all() {
+        let tries = try_kind(rule, policy, kind, cases)?;
+        all.held += tries.held;
+        all.instead = all.instead.or(tries.instead);
+    }
+    Ok(match all.instead {
+        Some(instead) if all.held == 0 => Outcome::Untried(instead),
+        _ => Outcome::Holds(all.held),
+    })
+}
+
+/// What came of inputs with which a rule is not broken.
+#[derive(Default)]
+struct Tries {
+    /// With how many it holds.
+    held: u32,
+    /// What the component did with one of the others.
+    instead: Option<String>,
 }
 
 /// Checks a few rules with a few inputs: what takes some milliseconds, before a component serves.
@@ -103,6 +129,7 @@ pub fn check(policy: &Arc<PolicyComponent>, cases: u32) -> impl Iterator<Item = 
 ///
 /// The first breach that is found.
 pub fn quick(policy: &Arc<PolicyComponent>) -> Result<(), Box<Breach>> {
+    let began = Instant::now();
     let mut runner = runner(1);
     for kind in Kind::few() {
         // There is always one: nothing is filtered out.
@@ -111,6 +138,9 @@ pub fn quick(policy: &Arc<PolicyComponent>) -> Result<(), Box<Breach>> {
         };
         let input = tree.current();
         for rule in RULES.iter().filter(|rule| rule.is_quick) {
+            if began.elapsed() > LONGEST_QUICK {
+                return Ok(());
+            }
             rule.hold(policy, &input).map_err(|why| {
                 Box::new(Breach {
                     rule: rule.text,
@@ -128,41 +158,47 @@ fn runner(cases: u32) -> TestRunner {
         max_shrink_iters: MOST_SHRINKS,
         max_shrink_time: LONGEST_SHRINK,
         failure_persistence: None,
+        verbose: 0,
         ..Config::default()
     };
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
 
-fn try_rule(
+fn try_kind(
     rule: &Rule,
     policy: &Arc<PolicyComponent>,
     kind: Kind,
     cases: u32,
-) -> Result<u32, Example> {
+) -> Result<Tries, Example> {
     let inputs = inputs::strategy(kind, &policy.description);
-    let tried = Cell::new(0);
+    let tries = RefCell::new(Tries::default());
     let holds = |input: Input| {
         let held = rule.hold(policy, &input);
-        let held = held.map_err(|why| TestCaseError::fail(why.to_string()))?;
-        tried.set(tried.get() + u32::from(held == Tried::Yes));
+        let mut tries = tries.borrow_mut();
+        match held.map_err(|why| TestCaseError::fail(why.to_string()))? {
+            Tried::Yes => tries.held += 1,
+            Tried::No(instead) => tries.instead = Some(shown(&instead)),
+        }
         Ok(())
     };
-    let (why, input) = match runner(cases).run(&inputs, holds) {
-        Ok(()) => return Ok(tried.get()),
-        Err(TestError::Fail(why, input)) => (why.to_string(), input),
+    match runner(cases).run(&inputs, holds) {
         // Nothing is filtered out, so there is never too little.
-        Err(TestError::Abort(_)) => return Ok(tried.get()),
-    };
-    let shown = why.chars().take(LONGEST_WHY);
-    let shown = shown.map(|char| {
+        Ok(()) | Err(TestError::Abort(_)) => Ok(tries.into_inner()),
+        Err(TestError::Fail(why, input)) => Err(Example {
+            why: shown(&why.to_string()),
+            input: scene::documents(policy, &input),
+        }),
+    }
+}
+
+/// A text that may be the component's, for a terminal.
+fn shown(text: &str) -> String {
+    let printable = |char| {
         if is_printable(char) {
             char
         } else {
             char::REPLACEMENT_CHARACTER
         }
-    });
-    Err(Example {
-        why: shown.collect(),
-        input: scene::documents(policy, &input),
-    })
+    };
+    text.chars().take(LONGEST_WHY).map(printable).collect()
 }

@@ -275,7 +275,9 @@ fn policy_list_shows_who_serves_whom() -> Result<()> {
     let (_, printed) = policy(&["list", "-o", "json"])?;
     let list: Value = serde_json::from_str(&printed)?;
     assert!(
-        list.as_array().is_some_and(|list| list.len() >= 9),
+        list["policies"]
+            .as_array()
+            .is_some_and(|policies| policies.len() >= 9),
         "{list:#}"
     );
     Ok(())
@@ -339,8 +341,11 @@ fn policy_check_shows_a_broken_rule_with_objects_that_render_takes() -> Result<(
     let path = file.path().display().to_string();
     let (output, printed) = policy(&["check", &path, "-o", "json"])?;
     assert!(!output.status.success());
-    let verdicts: Vec<Value> = serde_json::from_str(&printed)?;
-    let broken = verdicts.iter().find(|verdict| verdict["holds"] == false);
+    let shown: Value = serde_json::from_str(&printed)?;
+    assert_eq!(shown["name"], "hostile");
+    assert_eq!(shown["conforms"], false);
+    let rules = shown["rules"].as_array().context("rules")?;
+    let broken = rules.iter().find(|rule| rule["outcome"] == "Broken");
     let broken = broken.context("a broken rule")?;
     let input = broken["input"].as_str().context("objects")?;
     // It may well be an object with something wrong.
@@ -364,9 +369,45 @@ fn policy_check_does_not_call_a_rule_kept_that_it_could_not_try() -> Result<()> 
     let path = file.path().display().to_string();
     let (output, printed) = policy(&["check", &path, "--cases", "1"])?;
     assert!(!output.status.success());
-    let untried = "?     no field of a listener is lost (not tried: it answered nothing)";
+    let untried = "FAIL  no field of a listener is lost\n      It could not be tried: ";
     assert!(printed.contains(untried), "{printed}");
     let (output, _) = policy(&["check", &path, "--cases", "0"])?;
     assert_eq!(output.status.code(), Some(2));
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_no_component_is_told_by_what_it_is() -> Result<()> {
+    let module = wat::parse_str("(module)")?;
+    let cases: [(&[u8], &str); 3] = [
+        (b"", "it is empty"),
+        (&module, "it is a core module"),
+        (b"# A script", "it is no WebAssembly in binary form"),
+    ];
+    for (content, expected) in cases {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), content)?;
+        let path = file.path().display().to_string();
+        for command in ["inspect", "check"] {
+            let (output, printed) = policy(&[command, &path, "-o", "json"])?;
+            assert!(!output.status.success());
+            let shown: Value = serde_json::from_str(&printed)?;
+            let error = shown["error"].as_str().context("an error")?;
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_ends_the_program_quietly() -> Result<()> {
+    let mut child = Command::new(program()?)
+        .arg("crd")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    drop(child.stdout.take());
+    let output = child.wait_with_output()?;
+    assert_eq!(String::from_utf8(output.stderr)?, "");
     Ok(())
 }

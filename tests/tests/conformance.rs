@@ -2,9 +2,13 @@
 
 use std::sync::{Arc, LazyLock};
 
-use ofn_gateway::conformance::{self, Example};
+use ofn_gateway::conformance::inputs::{self, Kind};
+use ofn_gateway::conformance::{self, Example, Outcome};
+use ofn_gateway::pass::decide;
 use ofn_gateway::sandbox::{Limits, PolicyComponent, Sandbox};
 use ofn_tests::host;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -27,8 +31,10 @@ fn broken(misdeed: &str, rule: &str) -> Example {
     let policy = hostile(misdeed);
     let mut verdicts = conformance::check(&policy, 8);
     let verdict = verdicts.find(|verdict| verdict.rule.contains(rule));
-    let example = verdict.expect("there is this rule").example;
-    example.expect("it is broken")
+    match verdict.expect("there is this rule").outcome {
+        Outcome::Broken(example) => example,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn objects(example: &Example) -> Vec<Value> {
@@ -45,9 +51,7 @@ fn every_component_of_ours_keeps_every_rule() {
         let path = file.expect("a file").path();
         let policy = Arc::new(SANDBOX.load(&path).expect("it loads"));
         for verdict in conformance::check(&policy, 8) {
-            let example = verdict.example.map(|example| (example.why, example.input));
-            assert_eq!(example, None, "{}: {}", path.display(), verdict.rule);
-            assert!(verdict.inputs > 0, "{}", verdict.rule);
+            assert!(verdict.holds(), "{}: {verdict:?}", path.display());
         }
         components += 1;
     }
@@ -60,14 +64,14 @@ fn the_component_in_javascript_keeps_every_rule() {
     let policy = SANDBOX.load(&file.join("aws-load-balancer.wasm"));
     let policy = Arc::new(policy.expect("it loads"));
     for verdict in conformance::check(&policy, 2) {
-        assert!(verdict.example.is_none(), "{verdict:?}");
+        assert!(verdict.holds(), "{verdict:?}");
     }
 }
 
 #[test]
 fn a_component_that_means_well_keeps_every_rule() {
     for verdict in conformance::check(&hostile(""), 8) {
-        assert!(verdict.example.is_none(), "{verdict:?}");
+        assert!(verdict.holds(), "{verdict:?}");
     }
 }
 
@@ -159,6 +163,37 @@ fn what_is_shown_is_the_least_that_breaks_the_rule() {
     // Besides the default one.
     assert_eq!(listeners.map(Vec::len), Some(2), "{gateway:#}");
     assert_eq!(objects.len(), 1, "{objects:#?}");
+}
+
+#[test]
+fn a_second_question_that_traps_is_found() {
+    let example = broken("trap when asked again", "the same question");
+    assert!(example.why.contains("decide trapped"), "{}", example.why);
+}
+
+#[test]
+fn a_component_that_never_decides_is_not_said_to_keep_what_it_decides() {
+    let mut verdicts = conformance::check(&hostile("no decision"), 2);
+    let verdict = verdicts.find(|verdict| verdict.rule.contains("no field"));
+    match verdict.expect("there is this rule").outcome {
+        Outcome::Untried(why) => assert!(why.starts_with("decide has violations"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Else most rules would not be tried with them.
+#[test]
+fn most_odd_inputs_have_an_effective_spec() {
+    let policy = hostile("");
+    let strategy = inputs::strategy(Kind::Odd, &policy.description);
+    let mut runner = TestRunner::deterministic();
+    let (all, mut valid) = (200, 0);
+    for _ in 0..all {
+        let input = strategy.new_tree(&mut runner).expect("an input").current();
+        let spec = decide::spec(&policy, &input.gateway).expect("an answer");
+        valid += u32::from(spec.is_ok());
+    }
+    assert!((all / 2..all * 9 / 10).contains(&valid), "{valid} of {all}");
 }
 
 #[test]

@@ -188,8 +188,8 @@ pub struct Description {
     pub name: String,
     /// A semantic version.
     pub version: String,
-    /// The values of `GatewayClass.spec.controllerName` that it is meant for. None: every one that
-    /// no other component claims.
+    /// The values of `GatewayClass.spec.controllerName` that it is meant for. Those that no component
+    /// claims are served by the one called `standard`, whatever it claims.
     #[cfg_attr(feature = "wasmtime", component(name = "controller-names"))]
     pub controller_names: Vec<String>,
     /// What users may set. Any other setting is a violation.

@@ -38,8 +38,8 @@ pub struct About {
     pub name: &'static str,
     /// A semantic version.
     pub version: &'static str,
-    /// The values of `GatewayClass.spec.controllerName` that it is meant for. None: every one that
-    /// no other policy claims.
+    /// The values of `GatewayClass.spec.controllerName` that it is meant for. Those that no policy
+    /// claims are served by the one called `standard`, whatever it claims.
     pub controller_names: &'static [&'static str],
     /// What users may set.
     pub settings: &'static [&'static dyn Declared],

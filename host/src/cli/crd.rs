@@ -2,10 +2,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use super::objects::Output;
 use crate::api;
 
 /// Prints the definition as YAML.
 pub(super) fn main() -> Result<ExitCode> {
-    print!("{}", serde_yaml_ng::to_string(&api::definition())?);
+    Output::Yaml.print(&api::definition())?;
     Ok(ExitCode::SUCCESS)
 }

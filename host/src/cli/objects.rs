@@ -1,6 +1,6 @@
 //! Objects in files.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -24,9 +24,10 @@ pub(super) enum Output {
 impl Output {
     /// Prints what is not a list of objects.
     pub(super) fn print(self, what: &impl Serialize) -> Result<()> {
+        let mut out = std::io::stdout().lock();
         match self {
-            Self::Yaml => print!("{}", serde_yaml_ng::to_string(what)?),
-            Self::Json => println!("{}", serde_json::to_string_pretty(what)?),
+            Self::Yaml => write!(out, "{}", serde_yaml_ng::to_string(what)?)?,
+            Self::Json => writeln!(out, "{}", serde_json::to_string_pretty(what)?)?,
         }
         Ok(())
     }

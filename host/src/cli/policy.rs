@@ -5,10 +5,15 @@ mod inspect;
 mod list;
 mod new;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
+use serde_json::json;
+
+use super::objects::Output;
+use crate::sandbox::LoadError;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
@@ -31,4 +36,12 @@ impl Policy {
             Self::New(new) => new.main(),
         }
     }
+}
+
+/// What came of a file. Why it cannot be used is shown in the form of all that is printed, too.
+fn or_shown<T>(result: Result<T, LoadError>, file: &Path, output: Option<Output>) -> Result<T> {
+    if let (Err(error), Some(output)) = (&result, output) {
+        output.print(&json!({"file": file, "error": error.defect.to_string()}))?;
+    }
+    Ok(result?)
 }

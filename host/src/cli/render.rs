@@ -1,9 +1,10 @@
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::PoliciesFolder;
 use super::objects::{self, Output};
@@ -53,17 +54,17 @@ impl Render {
         let objects: Vec<Value> = objects.collect();
         match self.output {
             Output::Yaml => {
+                let mut out = std::io::stdout().lock();
                 for object in &objects {
-                    print!("---\n{}", serde_yaml_ng::to_string(object)?);
+                    write!(out, "---\n{}", serde_yaml_ng::to_string(object)?)?;
                 }
+                Ok(())
             }
             Output::Json => {
-                let list =
-                    serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
-                println!("{}", serde_json::to_string_pretty(&list)?);
+                let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+                self.output.print(&list)
             }
         }
-        Ok(())
     }
 }
 

@@ -91,7 +91,9 @@ impl Run {
 
     async fn client(&self) -> Result<Client> {
         let mut config = match &self.context {
-            None => Config::infer().await.map_err(anyhow::Error::from),
+            None => Config::infer()
+                .await
+                .context("there is neither a usable kubeconfig nor a service account")?,
             Some(context) => {
                 let options = KubeConfigOptions {
                     context: Some(context.clone()),
@@ -99,10 +101,9 @@ impl Run {
                 };
                 Config::from_kubeconfig(&options)
                     .await
-                    .map_err(anyhow::Error::from)
+                    .with_context(|| format!("--context {context} cannot be used"))?
             }
-        }
-        .context("there is neither a usable kubeconfig nor a service account")?;
+        };
         let agent = format!("{}/{}", names::MANAGER, env!("CARGO_PKG_VERSION"));
         config
             .headers

@@ -13,7 +13,7 @@ use ofn_contract::{
 use serde_json::{Map, Value};
 
 use super::inputs::{FUTURE, Input, Kind};
-use super::scene::Scene;
+use super::scene::{Scene, instead};
 use crate::cluster::offline::Offline;
 use crate::cluster::{self, Cluster, name_of};
 use crate::kubernetes_gateway::{KubernetesGateway, listener_name};
@@ -43,11 +43,11 @@ enum Check {
 }
 
 /// Whether there was anything to judge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Tried {
     Yes,
-    /// The component has violations instead of an answer, or is at fault, as another rule says.
-    No,
+    /// The component has these violations instead of an answer, or is at fault, as another rule says.
+    No(String),
 }
 
 /// What a component did against a rule.
@@ -67,8 +67,8 @@ impl Rule {
         match self.check {
             Check::Input(check) => check(policy, input),
             Check::Scene(check) => match Scene::if_answered(policy, input) {
-                Some(scene) => check(policy, &scene),
-                None => Ok(Tried::No),
+                Ok(scene) => check(policy, &scene),
+                Err(instead) => Ok(Tried::No(instead)),
             },
         }
     }
@@ -133,8 +133,9 @@ pub(super) const RULES: [Rule; 10] = [
 ];
 
 fn answers(policy: &PolicyComponent, input: &Input) -> Result<Tried, Why> {
-    let Some(scene) = Scene::of(policy, input)? else {
-        return Ok(Tried::No);
+    let scene = match Scene::of(policy, input)? {
+        Ok(scene) => scene,
+        Err(instead) => return Ok(Tried::No(instead)),
     };
     let Scene { world, spec, .. } = &scene;
     // Violations are as good as a decision here.
@@ -168,8 +169,9 @@ fn same_question_same_answer(policy: &PolicyComponent, input: &Input) -> Result<
     twice(policy, "default", |instance| {
         instance.default_spec(gateway.clone(), old.clone())
     })?;
-    let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(Tried::No);
+    let scene = match Scene::if_answered(policy, input) {
+        Ok(scene) => scene,
+        Err(instead) => return Ok(Tried::No(instead)),
     };
     let seen = scene.observation();
     let unasked = Observation {
@@ -183,6 +185,9 @@ fn same_question_same_answer(policy: &PolicyComponent, input: &Input) -> Result<
     twice(policy, "aggregate-status", |instance| {
         instance.aggregate_status(seen.clone())
     })?;
+    twice(policy, "route-of", |instance| {
+        instance.route_of(scene.spec.clone(), function(FUNCTIONS[0]))
+    })?;
     Ok(Tried::Yes)
 }
 
@@ -192,16 +197,15 @@ fn twice<T: PartialEq + Debug>(
     function: &str,
     ask: impl Fn(&mut Instance<'_>) -> Result<T, CallError>,
 ) -> Result<(), Why> {
-    let answers = || -> Result<[T; 3], CallError> {
-        let mut first = policy.instance()?;
-        let answers = [ask(&mut first)?, ask(&mut first)?];
-        drop(first);
-        let [one, two] = answers;
-        Ok([one, two, ask(&mut policy.instance()?)?])
-    };
-    let Ok([first, again, elsewhere]) = answers() else {
+    let mut instance = policy.instance().map_err(Failure::from)?;
+    // Whoever cannot be asked at all breaks another rule.
+    let Ok(first) = ask(&mut instance) else {
         return Ok(());
     };
+    let again = ask(&mut instance).map_err(Failure::from)?;
+    drop(instance);
+    let mut other = policy.instance().map_err(Failure::from)?;
+    let elsewhere = ask(&mut other).map_err(Failure::from)?;
     same(&first, &again, || {
         format!("asked again, {function} answers otherwise")
     })?;
@@ -229,9 +233,19 @@ fn same<T: PartialEq + Debug>(
     misfit(format!("{}: at first {expected}, then {answered}", what()))
 }
 
+/// The effective spec, or what there is instead.
+fn effective(policy: &PolicyComponent, input: &Input) -> Result<EffectiveSpec, String> {
+    match decide::spec(policy, &input.gateway) {
+        Ok(Ok(spec)) => Ok(spec),
+        Ok(Err(violations)) => Err(instead("default", &violations)),
+        Err(failure) => Err(failure.to_string()),
+    }
+}
+
 fn defaults_settle(policy: &PolicyComponent, input: &Input) -> Result<Tried, Why> {
-    let Ok(Ok(spec)) = decide::spec(policy, &input.gateway) else {
-        return Ok(Tried::No);
+    let spec = match effective(policy, input) {
+        Ok(spec) => spec,
+        Err(instead) => return Ok(Tried::No(instead)),
     };
     let again = gateway_to_contract(&api::Gateway {
         spec: api::GatewaySpec::from_effective(&spec),
@@ -257,37 +271,34 @@ fn defaults_settle(policy: &PolicyComponent, input: &Input) -> Result<Tried, Why
 
 fn ordinary_is_served(policy: &PolicyComponent, input: &Input) -> Result<Tried, Why> {
     if input.kind != Kind::Ordinary {
-        return Ok(Tried::No);
+        return Ok(Tried::No("it is not an ordinary one".to_owned()));
     }
-    match decide::spec(policy, &input.gateway) {
-        Ok(Err(violations)) => misfit(format!("default has violations: {}", texts(&violations))),
-        Ok(Ok(spec)) => match decide::route(policy, &spec, &function(FUNCTIONS[0])) {
-            Ok(Err(violations)) => {
-                misfit(format!("route-of has violations: {}", texts(&violations)))
-            }
-            _ => Ok(Tried::Yes),
-        },
-        Err(_) => Ok(Tried::No),
+    let spec = match decide::spec(policy, &input.gateway) {
+        Ok(Ok(spec)) => spec,
+        Ok(Err(violations)) => return misfit(instead("default", &violations)),
+        Err(failure) => return Ok(Tried::No(failure.to_string())),
+    };
+    match decide::route(policy, &spec, &function(FUNCTIONS[0])) {
+        Ok(Err(violations)) => misfit(instead("route-of", &violations)),
+        _ => Ok(Tried::Yes),
     }
-}
-
-fn texts(violations: &[Violation]) -> String {
-    let text = |violation: &Violation| format!("{}: {}", violation.field, violation.message);
-    violations.iter().map(text).collect::<Vec<_>>().join("; ")
 }
 
 fn no_field_is_lost(policy: &PolicyComponent, input: &Input) -> Result<Tried, Why> {
-    let Ok(Ok(spec)) = decide::spec(policy, &input.gateway) else {
-        return Ok(Tried::No);
+    let spec = match effective(policy, input) {
+        Ok(spec) => spec,
+        Err(instead) => return Ok(Tried::No(instead)),
     };
     let written = gateway_to_contract(&input.gateway).spec.listeners;
     kept(&written, &spec.listeners, "default")?;
-    let Some(scene) = Scene::if_answered(policy, input) else {
-        return Ok(Tried::No);
+    let scene = match Scene::if_answered(policy, input) {
+        Ok(scene) => scene,
+        Err(instead) => return Ok(Tried::No(instead)),
     };
     match decide::wish(policy, &scene.world, &spec, &Terms::default()) {
         Ok(Ok(wish)) => kept(&spec.listeners, &wish.listeners, "decide").map(|()| Tried::Yes),
-        _ => Ok(Tried::No),
+        Ok(Err(violations)) => Ok(Tried::No(instead("decide", &violations))),
+        Err(failure) => Ok(Tried::No(failure.to_string())),
     }
 }
 
@@ -327,12 +338,12 @@ fn unknown_settings_are_violations(
         Ok(Ok(_)) => misfit("decide takes a setting that the component does not declare"),
         Ok(Err(violations)) if !violations.iter().any(|wrong| wrong.field == field) => {
             misfit(format!(
-                "no violation of decide has the field {field}, but: {}",
-                texts(&violations)
+                "no violation has the field {field}, but {}",
+                instead("decide", &violations)
             ))
         }
         Ok(Err(_)) => Ok(Tried::Yes),
-        Err(_) => Ok(Tried::No),
+        Err(error) => Ok(Tried::No(error.to_string())),
     }
 }
 
@@ -380,7 +391,7 @@ fn order_of_statuses_is_nothing(
             "with the listener statuses in reverse, aggregate-status answers otherwise".to_owned()
         })
         .map(|()| Tried::Yes),
-        _ => Ok(Tried::No),
+        _ => Ok(Tried::No("aggregate-status is at fault".to_owned())),
     }
 }
 

@@ -1,7 +1,7 @@
 //! An input put before a component, as a pass does it.
 
 use futures::executor::block_on;
-use ofn_contract::{EffectiveSpec, Observation, ServiceQuery};
+use ofn_contract::{EffectiveSpec, Observation, ServiceQuery, Violation};
 use serde_json::{Value, json};
 
 use super::inputs::{self, Input};
@@ -24,14 +24,15 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// None where the component has violations instead of answers.
+    /// The violations that the component has instead of answers, as a text, if it has some.
     ///
     /// # Errors
     ///
     /// When the component is at fault.
-    pub fn of(policy: &PolicyComponent, input: &Input) -> Result<Option<Self>, Failure> {
-        let Ok(spec) = decide::spec(policy, &input.gateway)? else {
-            return Ok(None);
+    pub fn of(policy: &PolicyComponent, input: &Input) -> Result<Result<Self, String>, Failure> {
+        let spec = match decide::spec(policy, &input.gateway)? {
+            Ok(spec) => spec,
+            Err(violations) => return Ok(Err(instead("default", &violations))),
         };
         let cluster = Offline::default();
         for (kind, object) in input.objects() {
@@ -41,29 +42,33 @@ impl Scene {
         let mut interest = Interest::default();
         let mut note = |seen: &Interest| interest.clone_from(seen);
         let seen = block_on(observe::world(&cluster, gateway, Some(&spec), &mut note));
-        let Ok(mut world) = seen else {
-            return Ok(None);
+        let mut world = match seen {
+            Ok(world) => world,
+            Err(error) => return Ok(Err(error.to_string())),
         };
         let terms = Terms::default();
-        let Ok(queries) = decide::service_queries(policy, &world, &spec, &terms)? else {
-            return Ok(None);
+        let queries = match decide::service_queries(policy, &world, &spec, &terms)? {
+            Ok(queries) => queries,
+            Err(violations) => return Ok(Err(instead("service-queries", &violations))),
         };
         for service in services(&queries, input) {
             insert(&cluster, Kind::Service, service);
         }
         let mut nobody = |_: &Interest| ();
         let seen = observe::services(&cluster, queries, &mut world, &mut nobody, interest);
-        let seen = block_on(seen);
-        Ok(seen.is_ok().then_some(Self {
-            cluster,
-            world,
-            spec,
-        }))
+        Ok(match block_on(seen) {
+            Ok(()) => Ok(Self {
+                cluster,
+                world,
+                spec,
+            }),
+            Err(error) => Err(error.to_string()),
+        })
     }
 
-    /// Like [`Scene::of`], where a fault is somebody else's concern.
-    pub fn if_answered(policy: &PolicyComponent, input: &Input) -> Option<Self> {
-        Self::of(policy, input).ok().flatten()
+    /// Like [`Scene::of`], where a fault is another rule's concern.
+    pub fn if_answered(policy: &PolicyComponent, input: &Input) -> Result<Self, String> {
+        Self::of(policy, input).unwrap_or_else(|failure| Err(failure.to_string()))
     }
 
     /// All that a decision rests on.
@@ -72,10 +77,17 @@ impl Scene {
     }
 }
 
+/// What a component says instead of an answer.
+pub(super) fn instead(function: &str, violations: &[Violation]) -> String {
+    let text = |violation: &Violation| format!("{}: {}", violation.field, violation.message);
+    let texts: Vec<_> = violations.iter().map(text).collect();
+    format!("{function} has violations: {}", texts.join("; "))
+}
+
 /// An input as documents of YAML, with the Services that the component would find.
 pub(super) fn documents(policy: &PolicyComponent, input: &Input) -> String {
     let scene = Scene::if_answered(policy, input);
-    let services = scene.map(|scene| scene.world.services).unwrap_or_default();
+    let services = scene.map_or_else(|_| Vec::new(), |scene| scene.world.services);
     let mut objects: Vec<Value> = input
         .objects()
         .into_iter()

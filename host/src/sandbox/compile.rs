@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use bytesize::ByteSize;
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use wasmtime::Engine;
@@ -160,9 +160,26 @@ pub fn main(limits: &Limits) -> Result<()> {
     std::io::stdin()
         .read_to_end(&mut bytes)
         .context("the component cannot be read")?;
+    if let Some(other) = other_than_a_component(&bytes) {
+        bail!("{other}");
+    }
     let engine = Engine::new(&config(limits))?;
     let code = engine.precompile_component(&bytes)?;
     std::io::stdout()
         .write_all(&code)
         .context("the code cannot be handed over")
+}
+
+/// What a file is by its first bytes, where the compiler's own message would not help. They are as in
+/// the binary format of the component model.
+fn other_than_a_component(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [] => Some("it is empty"),
+        [0, b'a', b's', b'm', _, _, 0, 0, ..] => Some(
+            "it is a core module, of which `wasm-tools component new`, `cargo component build` or \
+             the linker wasm-component-ld makes a component",
+        ),
+        [0, b'a', b's', b'm', ..] => None,
+        _ => Some("it is no WebAssembly in binary form"),
+    }
 }

@@ -138,7 +138,7 @@ impl std::error::Error for CallError {}
 enum Exceeded {
     #[error("it wants {wanted} bytes of memory and may have {} (--policy-memory)", limits.memory)]
     Memory { wanted: usize, limits: Limits },
-    #[error("it wants {wanted} elements in a table and may have {} (--policy-table)", limits.table)]
+    #[error("it wants {wanted} elements in its tables and may have {} (--policy-table)", limits.table)]
     Table { wanted: usize, limits: Limits },
 }
 
@@ -148,12 +148,23 @@ pub(super) struct Limiter {
     limits: Limits,
     /// Bytes of all memories together.
     memory: usize,
+    /// Elements of all tables together.
+    table: usize,
 }
 
 impl Limiter {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, memory: 0 }
+        Self {
+            limits,
+            memory: 0,
+            table: 0,
+        }
     }
+}
+
+/// All together, after one of them has grown.
+fn together(all: usize, current: usize, wanted: usize) -> usize {
+    all.saturating_sub(current).saturating_add(wanted)
 }
 
 impl ResourceLimiter for Limiter {
@@ -167,7 +178,7 @@ impl ResourceLimiter for Limiter {
         if maximum.is_some_and(|maximum| wanted > maximum) {
             return Ok(false);
         }
-        let wanted = self.memory.saturating_sub(current).saturating_add(wanted);
+        let wanted = together(self.memory, current, wanted);
         if wanted as u64 > limits.memory.as_u64() {
             return Err(Exceeded::Memory { wanted, limits }.into());
         }
@@ -177,31 +188,19 @@ impl ResourceLimiter for Limiter {
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         wanted: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let limits = self.limits;
+        if maximum.is_some_and(|maximum| wanted > maximum) {
+            return Ok(false);
+        }
+        let wanted = together(self.table, current, wanted);
         if wanted > limits.table {
             return Err(Exceeded::Table { wanted, limits }.into());
         }
+        self.table = wanted;
         Ok(true)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_memories_of_an_instance_have_the_limit_together() {
-        let limits = Limits::default();
-        let half = usize::try_from(limits.memory.as_u64() / 2).expect("it fits");
-        let mut limiter = Limiter::new(limits);
-        let mut grow = |current, wanted| limiter.memory_growing(current, wanted, None).is_ok();
-        assert!(grow(0, half - 1));
-        assert!(grow(0, half));
-        assert!(grow(half - 1, half));
-        assert!(!grow(half, half + 1));
     }
 }

@@ -33,7 +33,7 @@ pub struct Limits {
     pub answer: ByteSize,
     /// Instances at the same time
     // A pass has one at a time, and there are four passes at a time.
-    #[arg(id = "policy-instances", long, env = "OFN_GATEWAY_POLICY_INSTANCES", value_name = "NUMBER", default_value_t = Self::default().instances)]
+    #[arg(id = "policy-instances", long, env = "OFN_GATEWAY_POLICY_INSTANCES", value_name = "NUMBER", default_value_t = Self::default().instances, value_parser = clap::value_parser!(u32).range(1..))]
     pub instances: u32,
     /// Size of a component's file
     // Ours have a quarter of a MiB, one in JavaScript about 2.

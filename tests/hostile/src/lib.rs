@@ -102,6 +102,10 @@ impl Policy for Hostile {
         let mut decision = Standard.decide(&known)?;
         match misdeed(&seen.annotations) {
             "trap" => panic!("a defect"),
+            "no decision" => return Err(wrong()),
+            "trap when asked again" if CALLS.fetch_add(1, Ordering::Relaxed) > 0 => {
+                panic!("a defect")
+            }
             "trap with three listeners" if seen.spec.listeners.len() >= 3 => panic!("a defect"),
             "memory" => decision.listeners[0].port = CALLS.fetch_add(1, Ordering::Relaxed) + 1,
             "lost fields" => decision.listeners[0].rest = "{}".to_owned(),

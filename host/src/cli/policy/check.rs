@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,7 +9,9 @@ use serde_json::{Value, json};
 
 use crate::cli::SandboxArgs;
 use crate::cli::objects::Output;
-use crate::conformance::{self, Verdict};
+use crate::cli::policy::or_shown;
+use crate::conformance::{self, Outcome, Verdict};
+use crate::sandbox::PolicyComponent;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Check {
@@ -26,33 +29,26 @@ pub(in crate::cli) struct Check {
 
 impl Check {
     pub(in crate::cli) fn main(self) -> Result<ExitCode> {
-        let policy = Arc::new(self.sandbox.start()?.load(&self.file)?);
-        if self.output.is_none() {
-            let description = &policy.description;
-            println!(
-                "{} {} ({})",
-                description.name, description.version, policy.digest
-            );
-            println!(
-                "ok    it loads: it imports nothing, and exports {}",
-                ofn_contract::INTERFACE
-            );
-        }
-        let mut verdicts = Vec::new();
-        for verdict in conformance::check(&policy, self.cases) {
-            if self.output.is_none() {
-                print(&verdict);
+        let loaded = self.sandbox.start()?.load(&self.file);
+        let policy = Arc::new(or_shown(loaded, &self.file, self.output)?);
+        let verdicts = conformance::check(&policy, self.cases);
+        let conforms = match self.output {
+            Some(output) => {
+                let verdicts: Vec<_> = verdicts.collect();
+                let conforms = verdicts.iter().all(Verdict::holds);
+                output.print(&json!({
+                    "file": self.file,
+                    "name": policy.description.name,
+                    "version": policy.description.version,
+                    "digest": policy.digest,
+                    "conforms": conforms,
+                    "rules": verdicts.iter().map(shown).collect::<Vec<_>>(),
+                }))?;
+                conforms
             }
-            verdicts.push(verdict);
-        }
-        let broken = verdicts.iter().filter(|verdict| verdict.example.is_some());
-        let broken = broken.count();
-        match self.output {
-            Some(output) => output.print(&verdicts.iter().map(shown).collect::<Vec<_>>())?,
-            None if broken == 0 => println!("It keeps the contract, as far as this can tell."),
-            None => println!("It breaks {broken} of {} rules.", verdicts.len()),
-        }
-        Ok(if broken == 0 {
+            None => print(&policy, verdicts)?,
+        };
+        Ok(if conforms {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
@@ -61,29 +57,56 @@ impl Check {
 }
 
 fn shown(verdict: &Verdict) -> Value {
-    let example = verdict.example.as_ref();
-    json!({
-        "rule": verdict.rule,
-        "holds": example.is_none(),
-        "inputs": verdict.inputs,
-        "why": example.map(|example| &example.why),
-        "input": example.map(|example| &example.input),
-    })
+    let mut shown = match &verdict.outcome {
+        Outcome::Holds(inputs) => json!({"outcome": "Holds", "inputs": inputs}),
+        Outcome::Untried(why) => json!({"outcome": "Untried", "why": why}),
+        Outcome::Broken(example) => {
+            json!({"outcome": "Broken", "why": example.why, "input": example.input})
+        }
+    };
+    shown["rule"] = verdict.rule.into();
+    shown
 }
 
-fn print(verdict: &Verdict) {
-    match &verdict.example {
-        None if verdict.inputs == 0 => {
-            println!("?     {} (not tried: it answered nothing)", verdict.rule);
-        }
-        None => println!("ok    {} ({} inputs)", verdict.rule, verdict.inputs),
-        Some(example) => {
-            println!("FAIL  {}", verdict.rule);
-            println!("      {}", example.why);
-            println!("      With these objects:");
-            for line in example.input.lines() {
-                println!("      {line}");
+/// Prints each verdict as soon as it is there, and answers whether all rules hold.
+fn print(policy: &PolicyComponent, verdicts: impl Iterator<Item = Verdict>) -> Result<bool> {
+    let mut out = std::io::stdout();
+    let description = &policy.description;
+    let (name, version, digest) = (&description.name, &description.version, &policy.digest);
+    writeln!(out, "{name} {version} ({digest})")?;
+    writeln!(
+        out,
+        "ok    it loads: it imports nothing, and exports {}",
+        ofn_contract::INTERFACE
+    )?;
+    let (mut rules, mut kept) = (0, 0);
+    for verdict in verdicts {
+        let rule = verdict.rule;
+        match &verdict.outcome {
+            Outcome::Holds(inputs) => writeln!(out, "ok    {rule} ({inputs} inputs)")?,
+            Outcome::Untried(why) => {
+                writeln!(out, "FAIL  {rule}")?;
+                writeln!(
+                    out,
+                    "      It could not be tried: with one input, and no other was better, {why}"
+                )?;
+            }
+            Outcome::Broken(example) => {
+                writeln!(out, "FAIL  {rule}")?;
+                writeln!(out, "      {}", example.why)?;
+                writeln!(out, "      With these objects:")?;
+                for line in example.input.lines() {
+                    writeln!(out, "      {line}")?;
+                }
             }
         }
+        rules += 1;
+        kept += u32::from(verdict.holds());
     }
+    if kept == rules {
+        writeln!(out, "It keeps the contract, as far as this can tell.")?;
+    } else {
+        writeln!(out, "It keeps {kept} of {rules} rules.")?;
+    }
+    Ok(kept == rules)
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::SandboxArgs;
 use crate::cli::objects::Output;
+use crate::cli::policy::or_shown;
 use crate::names;
 use crate::sandbox::PolicyComponent;
 
@@ -23,7 +24,8 @@ pub(in crate::cli) struct Inspect {
 
 impl Inspect {
     pub(in crate::cli) fn main(self) -> Result<ExitCode> {
-        let inspection = self.sandbox.start()?.inspect(&self.file)?;
+        let inspected = self.sandbox.start()?.inspect(&self.file);
+        let inspection = or_shown(inspected, &self.file, Some(self.output))?;
         let mut shown = json!({
             "file": self.file,
             "size": inspection.size,
@@ -31,9 +33,11 @@ impl Inspect {
             "exports": inspection.exports,
             "imports": inspection.imports,
         });
-        if let Ok(policy) = &inspection.policy {
-            json_patch::merge(&mut shown, &described(policy));
-        }
+        let rest = match &inspection.policy {
+            Ok(policy) => described(policy),
+            Err(error) => json!({"error": error.defect.to_string()}),
+        };
+        json_patch::merge(&mut shown, &rest);
         self.output.print(&shown)?;
         inspection.policy?;
         Ok(ExitCode::SUCCESS)

@@ -37,7 +37,11 @@ impl List {
                         "controllerNames": description.controller_names,
                     })
                 };
-                output.print(&folders.serving().map(one).collect::<Vec<_>>())?;
+                let warnings = warnings.iter().map(ToString::to_string);
+                output.print(&json!({
+                    "policies": folders.serving().map(one).collect::<Vec<_>>(),
+                    "warnings": warnings.collect::<Vec<_>>(),
+                }))?;
             }
             None => {
                 let mut table = TabWriter::new(std::io::stdout());

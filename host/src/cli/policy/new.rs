@@ -86,7 +86,7 @@ impl New {
                 )
             })?;
         }
-        self.print(folder);
+        self.print(folder)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -125,17 +125,22 @@ impl New {
     }
 
     /// What was made, and how to go on.
-    fn print(&self, folder: &Path) {
-        let shown = folder.display();
-        println!("{shown} is a project for the component {}:\n", self.name);
-        println!("  src/lib.rs    what differs from the standard: begin here");
-        println!("  src/tests.rs  its tests");
-        println!("  README.md     all commands");
-        println!("  ofn/          the contract and the standard behaviour, to be left as they are");
-        println!("\nNext, in {shown}:\n");
-        println!("  cargo test --target host-tuple");
-        println!("  cargo build --release");
-        println!("  ofn-gateway policy check {RELEASE}/{}", self.file());
+    fn print(&self, folder: &Path) -> io::Result<()> {
+        writeln!(
+            io::stdout(),
+            "{shown} is a project for the component {name}:\n\n\
+             \x20 src/lib.rs    what differs from the standard: begin here\n\
+             \x20 src/tests.rs  its tests\n\
+             \x20 README.md     all commands\n\
+             \x20 ofn/          the contract and the standard behaviour, to be left as they are\n\n\
+             Next, in {shown}:\n\n\
+             \x20 cargo test --target host-tuple\n\
+             \x20 cargo build --release\n\
+             \x20 ofn-gateway policy check {RELEASE}/{file}",
+            shown = folder.display(),
+            name = self.name,
+            file = self.file(),
+        )
     }
 }
 
