@@ -193,7 +193,9 @@ impl ResourceLimiter for Limiter {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let limits = self.limits;
-        if maximum.is_some_and(|maximum| wanted > maximum) {
+        // Without one of its own, the maximum is the pool's, which is our limit.
+        let own = maximum.filter(|maximum| *maximum < limits.table);
+        if own.is_some_and(|maximum| wanted > maximum) {
             return Ok(false);
         }
         let wanted = together(self.table, current, wanted);
@@ -202,5 +204,23 @@ impl ResourceLimiter for Limiter {
         }
         self.table = wanted;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each is in a core instance of its own, where WebAssembly without multi-memory has them.
+    #[test]
+    fn the_memories_of_an_instance_have_the_limit_together() {
+        let limits = Limits::default();
+        let half = usize::try_from(limits.memory.as_u64() / 2).expect("it fits");
+        let mut limiter = Limiter::new(limits);
+        let mut grow = |current, wanted| limiter.memory_growing(current, wanted, None).is_ok();
+        assert!(grow(0, half - 1));
+        assert!(grow(0, half));
+        assert!(grow(half - 1, half));
+        assert!(!grow(half, half + 1));
     }
 }

@@ -53,30 +53,12 @@ fn table() {
     assert_eq!(under(limits, &module(101)), Some(Fault::Memory));
 }
 
-/// Several of them have the limit together.
 #[test]
-fn memories_and_tables() {
+fn tables_have_the_limit_together() {
     let limits = Limits {
-        memory: ByteSize::mib(3),
         table: 100,
         ..Limits::default()
     };
-    // The first memory has a page at least.
-    let memories = |pages: u32| {
-        Module::honest()
-            .with("more", "(memory $m 1) (memory $n 0)")
-            .with(
-                "default",
-                format!(
-                    "(drop (memory.grow (i32.sub (i32.const 16) (memory.size)))) \
-                     (drop (memory.grow $m (i32.const 15))) \
-                     (drop (memory.grow $n (i32.const {}))) (i32.const {VIOLATIONS})",
-                    pages - 32
-                ),
-            )
-    };
-    assert_eq!(under(limits, &memories(48)), None);
-    assert_eq!(under(limits, &memories(49)), Some(Fault::Memory));
     let tables = |elements: u32| {
         let more = "(table $t 20 funcref) (table $u 0 funcref) (table $v 30 funcref)";
         Module::honest().with("more", more).with(
