@@ -132,7 +132,9 @@ impl SandboxArgs {
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    let is_run = matches!(command, Command::Run(_));
+    let result = match command {
         Command::Run(run) => run.main(),
         Command::Render(render) => render.main(),
         Command::Route(route) => route.main(),
@@ -141,9 +143,8 @@ pub fn main() -> ExitCode {
         Command::Compile(limits) => sandbox::compile(&limits).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
-        // Whoever reads what is printed has seen enough.
-        let reads_on = !error.chain().any(is_closed_pipe);
-        if reads_on {
+        // Whoever reads what is printed has seen enough. A run prints nothing: it has connections.
+        if is_run || !error.chain().any(is_closed_pipe) {
             eprintln!("error: {error:#}");
         }
         ExitCode::FAILURE

@@ -401,13 +401,13 @@ fn a_file_that_is_no_component_is_told_by_what_it_is() -> Result<()> {
 
 #[test]
 fn a_reader_who_has_seen_enough_ends_the_program_quietly() -> Result<()> {
-    let mut child = Command::new(program()?)
+    let (reader, writer) = std::io::pipe()?;
+    drop(reader);
+    let output = Command::new(program()?)
         .arg("crd")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    drop(child.stdout.take());
-    let output = child.wait_with_output()?;
+        .stdout(writer)
+        .output()?;
+    assert_eq!(output.status.code(), Some(1));
     assert_eq!(String::from_utf8(output.stderr)?, "");
     Ok(())
 }

@@ -34,21 +34,23 @@ fn memory() {
     assert_eq!(under(limits, &grows_to(33)), Some(Fault::Memory));
 }
 
+/// Has these tables, and lets `$t` grow by so many elements.
+fn grows_a_table(tables: &str, elements: u32) -> Module {
+    Module::honest().with("more", tables).with(
+        "default",
+        format!(
+            "(drop (table.grow $t (ref.null func) (i32.const {elements}))) (i32.const {VIOLATIONS})"
+        ),
+    )
+}
+
 #[test]
 fn table() {
     let limits = Limits {
         table: 100,
         ..Limits::default()
     };
-    let module = |elements: u32| {
-        Module::honest().with("more", "(table $t 1 funcref)").with(
-            "default",
-            format!(
-                "(drop (table.grow $t (ref.null func) (i32.const {}))) (i32.const {VIOLATIONS})",
-                elements - 1
-            ),
-        )
-    };
+    let module = |elements: u32| grows_a_table("(table $t 1 funcref)", elements - 1);
     assert_eq!(under(limits, &module(100)), None);
     assert_eq!(under(limits, &module(101)), Some(Fault::Memory));
 }
@@ -60,14 +62,8 @@ fn tables_have_the_limit_together() {
         ..Limits::default()
     };
     let tables = |elements: u32| {
-        let more = "(table $t 20 funcref) (table $u 0 funcref) (table $v 30 funcref)";
-        Module::honest().with("more", more).with(
-            "default",
-            format!(
-                "(drop (table.grow $u (ref.null func) (i32.const {}))) (i32.const {VIOLATIONS})",
-                elements - 50
-            ),
-        )
+        let tables = "(table $s 20 funcref) (table $t 0 funcref) (table $u 30 funcref)";
+        grows_a_table(tables, elements - 50)
     };
     assert_eq!(under(limits, &tables(100)), None);
     assert_eq!(under(limits, &tables(101)), Some(Fault::Memory));
