@@ -9,6 +9,7 @@ use crate::cluster::Kind;
 use crate::cluster::offline::Offline;
 use crate::pass::decide::{self, Failure};
 use crate::pass::observe::{self, Interest};
+use crate::pass::report::Problem;
 use crate::pass::vet::Terms;
 use crate::pass::world::World;
 use crate::sandbox::PolicyComponent;
@@ -79,9 +80,8 @@ impl Scene {
 
 /// What a component says instead of an answer.
 pub(super) fn instead(function: &str, violations: &[Violation]) -> String {
-    let text = |violation: &Violation| format!("{}: {}", violation.field, violation.message);
-    let texts: Vec<_> = violations.iter().map(text).collect();
-    format!("{function} has violations: {}", texts.join("; "))
+    let texts = Problem::violations(violations).message;
+    format!("{function} has violations: {texts}")
 }
 
 /// An input as documents of YAML, with the Services that the component would find.
