@@ -44,9 +44,10 @@ soak: build control-plane
 fuzz: build $(CARGO_FUZZ)
 	$(TARGET)/release/fuzz-seeds $(TARGET)/fuzz-seeds
 	cd tests && for target in $(or $(FUZZ_TARGETS),template spec status vetting component); do \
-	  mkdir -p fuzz/corpus/$$target; \
-	  CARGO_TARGET_DIR= PATH=$(CARGO_FUZZ)/bin:$$PATH $(CARGO) +nightly fuzz run --fuzz-dir fuzz $$target \
-	    fuzz/corpus/$$target $(abspath $(TARGET))/fuzz-seeds/$$target -- -max_total_time=$(or $(FUZZ_SECONDS),600) -rss_limit_mb=4096 || exit 1; \
+	  mkdir -p fuzz/corpus/$$target fuzz/found/$$target; \
+	  CARGO_TARGET_DIR=$(abspath $(TARGET))/fuzz PATH=$(CARGO_FUZZ)/bin:$$PATH \
+	    $(CARGO) +nightly fuzz run --fuzz-dir fuzz $$target fuzz/corpus/$$target $(abspath $(TARGET))/fuzz-seeds/$$target -- \
+	    -max_total_time=$(or $(FUZZ_SECONDS),600) -rss_limit_mb=4096 -artifact_prefix=fuzz/found/$$target/ || exit 1; \
 	done
 
 ## record: the statuses that implementations write, anew, with the versions that are pinned
