@@ -107,6 +107,25 @@ fn render_tells_violations_with_their_paths_and_fails() -> Result<()> {
 }
 
 #[test]
+fn fields_that_there_are_not_are_refused_with_their_paths() -> Result<()> {
+    let odd = GATEWAY.replace("domain: ofn.io", "domian: ofn.io").replace(
+        "namespace: projectcontour}\n  gatewaySpec",
+        "listener: a, namespace: projectcontour}\n  gatewaySpec",
+    );
+    for command in [&["render"][..], &["route", "--function", "default/hello"]] {
+        let output = run(&[command, &["-f", "-"]].concat(), &odd)?;
+        assert_eq!(output.status.code(), Some(1));
+        assert!(output.stdout.is_empty(), "{output:?}");
+        let errors = String::from_utf8(output.stderr)?;
+        assert!(
+            errors.contains("OpenFunction Gateway openfunction: no such field: spec.domian, spec.gatewayRef.listener"),
+            "{errors}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn render_of_its_own_output_changes_nothing() -> Result<()> {
     let text = |output: Output| String::from_utf8(output.stdout);
     let first = text(run(&["render", "-f", "-"], GATEWAY)?)?;

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
@@ -11,6 +11,7 @@ use ofn_contract::ObjectName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::api::GatewaySpec;
 use crate::cluster::offline::Offline;
 use crate::cluster::{Kind, name_of};
 
@@ -50,11 +51,14 @@ pub(super) fn read(files: &[PathBuf]) -> Result<(Offline, ObjectName)> {
                 );
                 continue;
             };
-            if kind == Kind::Gateway && gateway.replace(name_of(&object)).is_some() {
-                bail!(
-                    "{}: there is a second OpenFunction Gateway; one is served",
-                    file.display()
-                );
+            if kind == Kind::Gateway {
+                if gateway.replace(name_of(&object)).is_some() {
+                    bail!(
+                        "{}: there is a second OpenFunction Gateway; one is served",
+                        file.display()
+                    );
+                }
+                known_fields(&object).with_context(|| file.display().to_string())?;
             }
             cluster.insert(kind, &object);
         }
@@ -63,6 +67,23 @@ pub(super) fn read(files: &[PathBuf]) -> Result<(Offline, ObjectName)> {
             anyhow!("no file has an OpenFunction Gateway (apiVersion: networking.openfunction.io/v1alpha1, kind: Gateway)")
         })?;
     Ok((cluster, gateway))
+}
+
+/// Refuses what the API server would drop without a word, as `kubectl apply` does. What else is
+/// wrong with the spec is for the pass to say.
+fn known_fields(gateway: &DynamicObject) -> Result<()> {
+    let mut unknown = Vec::new();
+    let _ = serde_ignored::deserialize::<_, _, GatewaySpec>(&gateway.data["spec"], |path| {
+        // A `?` is for a field that may be absent.
+        unknown.push(format!("spec.{path}").replace(".?", ""));
+    });
+    ensure!(
+        unknown.is_empty(),
+        "OpenFunction Gateway {}: no such field: {}",
+        gateway.name_any(),
+        unknown.join(", ")
+    );
+    Ok(())
 }
 
 fn objects(file: &Path) -> Result<Vec<DynamicObject>> {

@@ -88,7 +88,7 @@ fn print(policy: &PolicyComponent, verdicts: impl Iterator<Item = Verdict>) -> R
                 writeln!(out, "FAIL  {rule}")?;
                 writeln!(
                     out,
-                    "      It could not be tried: with one input, and no other was better, {why}"
+                    "      It could not be tried: the component has no answer for any input. For the first one, {why}"
                 )?;
             }
             Outcome::Broken(example) => {
