@@ -45,8 +45,9 @@ fuzz: build $(CARGO_FUZZ)
 	$(TARGET)/release/fuzz-seeds $(TARGET)/fuzz-seeds
 	cd tests && for target in $(or $(FUZZ_TARGETS),template spec status vetting component); do \
 	  mkdir -p fuzz/corpus/$$target fuzz/found/$$target; \
-	  CARGO_TARGET_DIR=$(abspath $(TARGET))/fuzz PATH=$(CARGO_FUZZ)/bin:$$PATH \
-	    $(CARGO) +nightly fuzz run --fuzz-dir fuzz $$target fuzz/corpus/$$target $(abspath $(TARGET))/fuzz-seeds/$$target -- \
+	  CARGO_TARGET_DIR=$(abspath $(TARGET)) PATH=$(CARGO_FUZZ)/bin:$$PATH \
+	    $(CARGO) +nightly fuzz run --fuzz-dir fuzz --target-dir $(abspath $(TARGET))/fuzz $$target \
+	    fuzz/corpus/$$target $(abspath $(TARGET))/fuzz-seeds/$$target -- \
 	    -max_total_time=$(or $(FUZZ_SECONDS),600) -rss_limit_mb=4096 -artifact_prefix=fuzz/found/$$target/ || exit 1; \
 	done
 
