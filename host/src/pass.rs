@@ -260,7 +260,7 @@ async fn serve<C: Cluster>(
     let policy = match (named, controller_name) {
         (Some(named), _) => named,
         (None, Some(controller_name)) => policies.for_controller(&controller_name),
-        (None, None) => policies.standard(),
+        (None, None) => decided_before(policies, &pass.world, &spec),
     };
     let policy = Arc::clone(policy);
     pass.spec = Some(spec.clone());
@@ -304,6 +304,19 @@ async fn serve<C: Cluster>(
     outcome.problems.splice(0..0, problems);
     pass.outcome = outcome;
     Ok(pass)
+}
+
+/// Where the class is missing, and with it the vendor's name: the component that decided what is in
+/// the Kubernetes Gateway now.
+fn decided_before<'a>(
+    policies: &'a Policies,
+    world: &World,
+    spec: &EffectiveSpec,
+) -> &'a Arc<PolicyComponent> {
+    world
+        .decided_before(spec)
+        .and_then(|name| policies.named(name))
+        .unwrap_or(policies.standard())
 }
 
 /// The spec to serve: the present one, or the last good one while the present one is not valid.

@@ -161,14 +161,26 @@ fn traefik(theirs: Value, mine: Value) -> (Offline, Value) {
             },
         }),
     );
-    let name = |namespace: &str, name: &str| ObjectName {
+    let gateway = passed(&cluster);
+    (cluster, gateway)
+}
+
+fn get(cluster: &Offline, kind: Kind, namespace: &str, name: &str) -> Value {
+    let name = ObjectName {
         namespace: namespace.to_owned(),
         name: name.to_owned(),
     };
-    let ofn = name("ofn", "openfunction");
-    futures::executor::block_on(pass(&cluster, &POLICIES, &ofn, &mut |_| ())).expect("a pass");
-    let gateway = futures::executor::block_on(cluster.get(Kind::Gateway, &ofn)).expect("offline");
-    (cluster, json!(gateway))
+    json!(futures::executor::block_on(cluster.get(kind, &name)).expect("offline"))
+}
+
+/// The OpenFunction Gateway after a pass.
+fn passed(cluster: &Offline) -> Value {
+    let name = ObjectName {
+        namespace: "ofn".to_owned(),
+        name: "openfunction".to_owned(),
+    };
+    futures::executor::block_on(pass(cluster, &POLICIES, &name, &mut |_| ())).expect("a pass");
+    get(cluster, Kind::Gateway, "ofn", "openfunction")
 }
 
 fn listener(name: &str, port: u16, hostname: &str) -> Value {
@@ -210,6 +222,82 @@ fn a_port_that_traefik_maps_is_written_mapped_and_shown_as_the_user_wrote_it() {
     );
     let listeners = &gateway["spec"]["gatewaySpec"]["listeners"];
     assert_eq!(listeners[0]["port"], 80);
+}
+
+/// Takes the class away from Traefik's Gateway, as when a chart is installed anew.
+fn without_class(cluster: &Offline) {
+    let mut gateway = get(cluster, Kind::KubernetesGateway, "infra", "web");
+    gateway["spec"]["gatewayClassName"] = json!("gone");
+    insert(cluster, Kind::KubernetesGateway, gateway);
+}
+
+#[test]
+fn without_its_class_a_gateway_is_decided_on_as_before() {
+    let theirs = listener("theirs", 8443, "a.example.com");
+    let (cluster, _) = traefik(theirs, listener("mine", 80, "*.ofn.io"));
+    let listeners = |cluster: &Offline| {
+        get(cluster, Kind::KubernetesGateway, "infra", "web")["spec"]["listeners"].clone()
+    };
+    let before = listeners(&cluster);
+    assert_eq!(before[1]["port"], 8000);
+    without_class(&cluster);
+    let gateway = passed(&cluster);
+    assert_eq!(listeners(&cluster), before);
+    assert_eq!(gateway["status"]["policy"]["name"], "traefik");
+    let scheduled = &gateway["status"]["conditions"][0];
+    assert_eq!(scheduled["message"], "GatewayClass gone does not exist");
+}
+
+/// The API server would take no Gateway without listeners.
+#[test]
+fn where_every_listener_is_refused_no_gateway_is_created() {
+    let cluster = Offline::default();
+    insert(
+        &cluster,
+        Kind::GatewayClass,
+        json!({
+            "metadata": {"name": "waypoint"},
+            "spec": {"controllerName": "istio.io/mesh-controller"},
+        }),
+    );
+    insert(
+        &cluster,
+        Kind::Gateway,
+        json!({
+            "metadata": {"namespace": "ofn", "name": "openfunction"},
+            "spec": {
+                "domain": "ofn.io",
+                "gatewayDef": {"namespace": "infra", "name": "web", "gatewayClassName": "waypoint"},
+            },
+        }),
+    );
+    let gateway = passed(&cluster);
+    let made = get(&cluster, Kind::KubernetesGateway, "infra", "web");
+    assert_eq!(made, Value::Null);
+    let why = ready(&gateway, "ofn-http-internal");
+    assert!(why.contains("is for the mesh"), "{why}");
+}
+
+#[test]
+fn settings_are_judged_when_it_is_known_for_whom_they_are() {
+    let theirs = listener("theirs", 8443, "a.example.com");
+    let (cluster, mut gateway) = traefik(theirs, listener("mine", 80, "*.ofn.io"));
+    let ready = |gateway: &Value| gateway["status"]["conditions"][1]["reason"].clone();
+    // Nothing of ours was put into this one.
+    gateway["spec"]["gatewayRef"]["name"] = json!("other");
+    gateway["metadata"]["annotations"]["policy.networking.openfunction.io/odd"] = json!("1");
+    insert(&cluster, Kind::Gateway, gateway);
+    let mut other = get(&cluster, Kind::KubernetesGateway, "infra", "web");
+    other["metadata"] = json!({"namespace": "infra", "name": "other", "uid": "other"});
+    other["spec"] = json!({
+        "gatewayClassName": "gone",
+        "listeners": [listener("theirs", 8443, "a.example.com")],
+    });
+    insert(&cluster, Kind::KubernetesGateway, other.clone());
+    assert_eq!(ready(&passed(&cluster)), "NotFound");
+    other["spec"]["gatewayClassName"] = json!("traefik");
+    insert(&cluster, Kind::KubernetesGateway, other);
+    assert_eq!(ready(&passed(&cluster)), "Invalid");
 }
 
 #[test]

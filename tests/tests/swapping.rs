@@ -303,6 +303,35 @@ fn of_two_components_that_claim_a_controller_the_first_by_file_name_serves_it() 
     assert_eq!(serves(&stage), "hostile");
 }
 
+#[test]
+fn what_a_file_does_not_give_any_more_leaves_its_controllers_to_what_it_gives_now() {
+    let mut stage = Stage::new();
+    let claimed = "projectcontour.io/projectcontour/contour";
+    stage.put("contour.wasm", &host::hostile("").expect("make hostile"));
+    let news = stage.looks();
+    assert_eq!(
+        reasons(&news),
+        ["PolicyLoaded", "PolicyFileGone", "PolicyControllerTaken"]
+    );
+    let policies = stage.folder.policies();
+    assert_eq!(policies.for_controller(claimed).description.name, "hostile");
+    // What the new one does not claim is not left alone.
+    let other = policies.for_controller("projectcontour.io/gateway-controller");
+    assert_eq!(other.description.name, "contour");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_told_and_followed_when_it_leads_somewhere() {
+    let mut stage = Stage::new();
+    let target = stage.files.path().join("not-yet");
+    symlink(&target, stage.files.path().join("traefik.wasm")).expect("a link");
+    let news = stage.looks();
+    assert_eq!(reasons(&news), ["PolicyFileUnreadable"]);
+    fs::write(&target, component("traefik").expect("make build")).expect("a file");
+    assert_eq!(reasons(&stage.looks()), ["PolicyLoaded"]);
+    assert!(stage.serving("traefik").is_some());
+}
+
 /// As Kubernetes does it: the files are links through a link that is replaced in one go.
 #[test]
 fn a_mounted_config_map_is_swapped_through_its_links() {

@@ -109,25 +109,33 @@ fn is_version_1(seen: &Observation) -> bool {
     class.is_some_and(|class| class.controller_name == VERSION_1)
 }
 
-/// Version 1 takes one kind of route for each protocol, named or not.
+/// Version 1 leaves out the kinds that it does not expect, and a listener of which none is left.
+/// Source: `getAllowedKinds` in pkg/providers/gateway/translation/gateway.go.
 fn check_kinds(listener: &Listener) -> Result<(), Refusal> {
-    let only = match listener.protocol.as_str() {
-        "HTTP" | "HTTPS" => "HTTPRoute",
-        "TLS" => "TLSRoute",
-        "TCP" => "TCPRoute",
-        _ => "UDPRoute",
+    let expected: &[&str] = match listener.protocol.as_str() {
+        "HTTP" | "HTTPS" => &["HTTPRoute"],
+        "TLS" => &["TLSRoute", "TCPRoute"],
+        "TCP" => &["TCPRoute"],
+        _ => &["UDPRoute"],
     };
     let allowed = field(listener, "allowedRoutes").unwrap_or_default();
     let kinds = allowed["kinds"].as_array().map(Vec::as_slice);
     match kinds {
         None | Some([]) => Ok(()),
-        Some([kind]) if kind["kind"] == only => Ok(()),
+        Some(kinds)
+            if kinds
+                .iter()
+                .any(|kind| expected.iter().any(|expected| kind["kind"] == *expected)) =>
+        {
+            Ok(())
+        }
         Some(_) => Err(refusal(
             listener,
             "InvalidRouteKinds",
             format!(
-                "version 1 of APISIX's ingress controller takes only {only} for protocol {}: remove \
-                 allowedRoutes.kinds from the listener, or write just that",
+                "version 1 of APISIX's ingress controller takes only {} for protocol {}: write that \
+                 into allowedRoutes.kinds of the listener, or remove them",
+                expected.join(" or "),
                 listener.protocol
             ),
         )),

@@ -106,12 +106,23 @@ status:
   conditions:
   - {type: Accepted, status: 'False', reason: Pending, message: gateway proxy not found, observedGeneration: 1}
   - {type: Programmed, status: 'True', reason: Programmed, message: Programmed, observedGeneration: 1}
+  listeners:
+  - name: ofn-http-internal
+    attachedRoutes: 0
+    supportedKinds: [{group: gateway.networking.k8s.io, kind: HTTPRoute}]
+    conditions:
+    - {type: Programmed, status: 'True', reason: Programmed, message: '', observedGeneration: 1}
+    - {type: Accepted, status: 'True', reason: Accepted, message: '', observedGeneration: 1}
 ";
-    assert_eq!(
-        asked(scene(VERSION_2, status)).condition("Scheduled"),
-        "False Pending: gateway proxy not found: write a GatewayProxy of its namespace into \
-         spec.infrastructure.parametersRef of Gateway apps/web"
-    );
+    let answer = asked(scene(VERSION_2, status));
+    // It always says that a Gateway is programmed.
+    for type_ in ["Scheduled", "Ready"] {
+        assert_eq!(
+            answer.condition(type_),
+            "False Pending: gateway proxy not found: write a GatewayProxy of its namespace into \
+             spec.infrastructure.parametersRef of Gateway apps/web"
+        );
+    }
 }
 
 #[test]
@@ -160,26 +171,35 @@ fn tls_is_ended_or_passed_on_for_a_whole_port() {
     assert_eq!(answer.refused(), ["passes"]);
 }
 
-/// A listener for HTTP with these kinds of routes.
-fn with_kinds(kinds: &[&str]) -> Value {
+/// A listener with these kinds of routes.
+fn with_kinds(protocol: &str, kinds: &[&str]) -> Value {
     let kinds: Vec<_> = kinds.iter().map(|kind| json!({"kind": kind})).collect();
-    json!({"name": "web", "port": 80, "protocol": "HTTP", "allowedRoutes": {"kinds": kinds}})
+    let mut listener = json!({
+        "name": "web", "port": 8080, "protocol": protocol, "allowedRoutes": {"kinds": kinds},
+    });
+    if protocol == "TLS" {
+        listener["tls"] = json!({"certificateRefs": [{"name": "certificate"}]});
+    }
+    listener
 }
 
 #[test]
-fn version_1_takes_one_kind_of_route_for_a_protocol() {
-    for kinds in [&["HTTPRoute", "GRPCRoute"][..], &["GRPCRoute"]] {
-        let answer = asked(scene(VERSION_1, "{}").listener_as(with_kinds(kinds)));
-        assert_eq!(
-            answer.refusal("web"),
-            "InvalidRouteKinds: version 1 of APISIX's ingress controller takes only HTTPRoute for \
-             protocol HTTP: remove allowedRoutes.kinds from the listener, or write just that"
-        );
+fn version_1_takes_a_listener_with_a_kind_of_route_that_it_expects() {
+    for (protocol, kinds) in [
+        ("HTTP", &[][..]),
+        ("HTTP", &["HTTPRoute"]),
+        ("HTTP", &["HTTPRoute", "GRPCRoute"]),
+        ("TLS", &["TCPRoute"]),
+    ] {
+        let answer = asked(scene(VERSION_1, "{}").listener_as(with_kinds(protocol, kinds)));
+        assert_eq!(answer.refused(), [""; 0], "{protocol} {kinds:?}");
     }
-    for kinds in [&[][..], &["HTTPRoute"]] {
-        let answer = asked(scene(VERSION_1, "{}").listener_as(with_kinds(kinds)));
-        assert_eq!(answer.refused(), [""; 0]);
-    }
+    let odd = with_kinds("TLS", &["GRPCRoute"]);
+    assert_eq!(
+        asked(scene(VERSION_1, "{}").listener_as(odd)).refusal("web"),
+        "InvalidRouteKinds: version 1 of APISIX's ingress controller takes only TLSRoute or TCPRoute \
+         for protocol TLS: write that into allowedRoutes.kinds of the listener, or remove them"
+    );
 }
 
 /// What version 1 writes, after what the CRD filled in; `written` is the generation of our change.

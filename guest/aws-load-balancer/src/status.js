@@ -64,6 +64,9 @@ function scheduledOf({ accepted }, bad, orphan) {
 
 // Judged by our listeners, where the Gateway is programmed or only listeners keep it from that.
 function readyOf({ accepted, programmed }, bad, orphaned) {
+  const refusal = accepted.said?.status === 'False' && accepted.said.reason !== LISTENERS_NOT_VALID;
+  // Some say that they programmed what they do not accept.
+  if (programmed.isTrue && refusal) return verdict(accepted, 'Ready', READY);
   const against = programmed.said ?? (accepted.isTrue ? undefined : accepted.said);
   if (programmed.isTrue || against?.reason === LISTENERS_NOT_VALID) {
     if (!bad) return READY;

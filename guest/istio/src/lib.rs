@@ -23,6 +23,9 @@ const INGRESS: &str = "istio.io/gateway-controller";
 const WAYPOINT: &str = "istio.io/mesh-controller";
 const EAST_WEST: &str = "istio.io/eastwest-controller";
 const REMOTE: &str = "istio.io/unmanaged-gateway";
+/// `istio.io/agentgateway-controller` is not among them: it takes requests from outside, and the
+/// standard component serves it.
+const AGENT_WAYPOINT: &str = "istio.io/agentgateway-waypoint-controller";
 
 const NAME_OVERRIDE_ANNOTATION: &str = "gateway.istio.io/name-override";
 
@@ -35,7 +38,7 @@ impl Policy for Istio {
         About {
             name: "istio",
             version: env!("CARGO_PKG_VERSION"),
-            controller_names: &[INGRESS, WAYPOINT, EAST_WEST, REMOTE],
+            controller_names: &[INGRESS, WAYPOINT, EAST_WEST, REMOTE, AGENT_WAYPOINT],
             settings: &[],
         }
     }
@@ -72,7 +75,7 @@ impl Policy for Istio {
         if let Some(class) = &seen.gateway_class
             && matches!(
                 class.controller_name.as_str(),
-                WAYPOINT | EAST_WEST | REMOTE
+                WAYPOINT | EAST_WEST | REMOTE | AGENT_WAYPOINT
             )
         {
             return Err(refusal(

@@ -171,6 +171,10 @@ fn a_class_that_is_for_the_mesh_is_refused() {
         ("istio-waypoint", "istio.io/mesh-controller"),
         ("istio-east-west", "istio.io/eastwest-controller"),
         ("istio-remote", "istio.io/unmanaged-gateway"),
+        (
+            "istio-agentgateway-waypoint",
+            "istio.io/agentgateway-waypoint-controller",
+        ),
     ] {
         let answer = asked(
             Scene::with_def("infra/web", name)

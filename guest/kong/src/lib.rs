@@ -7,7 +7,8 @@
 mod tests;
 
 use ofn_contract::{
-    Condition, KubernetesGateway, Listener, Observation, Refusal, Service, ServiceQuery,
+    Condition, KubernetesGateway, Listener, Observation, Refusal, Service, ServicePort,
+    ServiceQuery,
 };
 use ofn_policy::entry::{by_name, found};
 use ofn_policy::listeners::{Hostnames, Rules, refusal};
@@ -20,6 +21,9 @@ const RULES: Rules = Rules {
 };
 
 const PUBLISH_SERVICE_ANNOTATION: &str = "konghq.com/publish-service";
+/// The ports of Kong's chart, by the names that they have there.
+const HTTP_PORT: &str = "kong-proxy";
+const HTTPS_PORT: &str = "kong-proxy-tls";
 const UNMANAGED_ANNOTATION: &str = "konghq.com/gatewayclass-unmanaged";
 
 /// The policy.
@@ -63,34 +67,47 @@ impl Policy for Kong {
             .iter()
             .filter_map(|query| found(seen, query))
             .collect();
-        let ports = || services.iter().flat_map(|service| &service.ports);
         let transport = if placed.protocol == "UDP" {
             "UDP"
         } else {
             "TCP"
         };
-        if services.is_empty()
-            || ports().any(|port| port.port == placed.port && port.protocol == transport)
-        {
-            return Ok(placed);
-        }
-        let known: Vec<_> = ports()
+        let ports: Vec<&ServicePort> = services
+            .iter()
+            .flat_map(|service| &service.ports)
             .filter(|port| port.protocol == transport)
+            .collect();
+        let of_it = ports.iter().find(|port| port.port == placed.port);
+        let problem = match of_it {
+            _ if services.is_empty() => return Ok(placed),
+            Some(port) => match (placed.protocol.as_str(), port.name.as_deref()) {
+                ("HTTP", Some(HTTPS_PORT)) => "is for HTTPS",
+                ("HTTPS", Some(HTTP_PORT)) => "is for HTTP",
+                _ => return Ok(placed),
+            },
+            None => "is not there",
+        };
+        let known: Vec<_> = ports
+            .iter()
+            .filter(|port| port.port != placed.port)
             .map(|port| port.port.to_string())
             .collect();
         let names: Vec<_> = services
             .iter()
             .map(|service| service.name.to_string())
             .collect();
+        let other = match known.as_slice() {
+            [] => "add one".to_owned(),
+            known => format!("write one of {}, or add one", known.join(", ")),
+        };
         Err(refusal(
             listener,
             "PortUnavailable",
             format!(
-                "Kong's Service {} has no port {}/{transport}: write one of {}, or add the port to \
-                 the Service and to Kong's proxy_listen or stream_listen",
-                names.join(", "),
+                "port {}/{transport} of Kong's Service {} {problem}: {other} to the Service and to \
+                 Kong's proxy_listen or stream_listen",
                 placed.port,
-                known.join(", ")
+                names.join(", "),
             ),
         ))
     }

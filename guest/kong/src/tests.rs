@@ -70,9 +70,9 @@ fn a_udp_port_is_looked_for_in_the_second_service() {
     assert_eq!(answer.port("dns"), Some(53));
     assert_eq!(
         answer.refusal("other"),
-        "PortUnavailable: Kong's Service kong/kong-gateway-proxy, kong/kong-gateway-udp-proxy has \
-         no port 54/UDP: write one of 53, or add the port to the Service and to Kong's proxy_listen \
-         or stream_listen"
+        "PortUnavailable: port 54/UDP of Kong's Service kong/kong-gateway-proxy, \
+         kong/kong-gateway-udp-proxy is not there: write one of 53, or add one to the Service and to \
+         Kong's proxy_listen or stream_listen"
     );
 }
 
@@ -81,10 +81,49 @@ fn a_port_that_the_publish_service_does_not_have_is_refused() {
     let answer = asked(scene(PUBLISHED).listener("web", 8080, "HTTP"));
     assert_eq!(
         answer.refusal("web"),
-        "PortUnavailable: Kong's Service kong/kong-gateway-proxy has no port 8080/TCP: write one of \
-         80, 443, or add the port to the Service and to Kong's proxy_listen or stream_listen"
+        "PortUnavailable: port 8080/TCP of Kong's Service kong/kong-gateway-proxy is not there: write \
+         one of 80, 443, or add one to the Service and to Kong's proxy_listen or stream_listen"
     );
     assert_eq!(answer.refused(), ["web"]);
+}
+
+#[test]
+fn where_there_is_no_port_for_udp_one_is_to_be_added() {
+    let answer = asked(scene(PUBLISHED).listener("dns", 53, "UDP"));
+    assert_eq!(
+        answer.refusal("dns"),
+        "PortUnavailable: port 53/UDP of Kong's Service kong/kong-gateway-proxy is not there: add one \
+         to the Service and to Kong's proxy_listen or stream_listen"
+    );
+}
+
+#[test]
+fn a_port_of_kongs_chart_is_for_http_or_for_https() {
+    let service = "
+apiVersion: v1
+kind: Service
+metadata: {namespace: kong, name: kong-gateway-proxy}
+spec:
+  type: LoadBalancer
+  ports:
+  - {name: kong-proxy, port: 80, protocol: TCP, targetPort: 8000}
+  - {name: kong-proxy-tls, port: 443, protocol: TCP, targetPort: 8443}
+";
+    let answer = asked(
+        Scene::with_ref("apps/web")
+            .objects(CLASS)
+            .objects(&gateway("apps/web", "kong", PUBLISHED))
+            .objects(service)
+            .listener("right", 443, "HTTPS")
+            .listener("plain", 443, "HTTP")
+            .listener("tls", 80, "HTTPS"),
+    );
+    assert_eq!(answer.refused(), ["plain", "tls"]);
+    assert_eq!(
+        answer.refusal("tls"),
+        "PortUnavailable: port 80/TCP of Kong's Service kong/kong-gateway-proxy is for HTTP: write \
+         one of 443, or add one to the Service and to Kong's proxy_listen or stream_listen"
+    );
 }
 
 #[test]

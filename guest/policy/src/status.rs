@@ -71,7 +71,15 @@ pub fn aggregate(
         // Traefik says only `Accepted: ListenersNotValid` then, and nothing of `Programmed`.
         Verdict::Nothing(_) => seen.refused_for_listeners(),
     };
+    // Some say that they programmed what they do not accept.
+    let refused = match seen.accepted() {
+        Verdict::No(reported) => {
+            reported.status == "False" && reported.reason != LISTENERS_NOT_VALID
+        }
+        Verdict::Yes | Verdict::Nothing(_) => false,
+    };
     let ready = match (judged_by_listeners, bad) {
+        (true, _) if refused => seen.accepted().condition("Ready", ready()),
         (true, None) => ready(),
         (true, Some((name, bad))) => listener_condition(name, bad),
         (false, _) if !class_exists && scheduled.status != "True" => scheduled.renamed("Ready"),

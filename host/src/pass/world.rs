@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::name_of;
 use crate::kubernetes_gateway::{GatewayClass, KubernetesGateway, pairs};
+use crate::policies::STANDARD;
 use crate::{api, names};
 
 /// One OpenFunction Gateway and all that it touches.
@@ -160,6 +161,25 @@ impl World {
         self.targets.get(&spec.target.name)?.as_ref()
     }
 
+    /// The name of the component for the vendor that decided what we have put into the present
+    /// Kubernetes Gateway; none where nothing is there, or it was none for a vendor.
+    pub fn decided_before(&self, spec: &contract::EffectiveSpec) -> Option<&str> {
+        self.target(spec)?.annotation(names::INJECTED_ANNOTATION)?;
+        let policy = self.gateway.status.as_ref()?.policy.as_ref()?;
+        Some(policy.name.as_str()).filter(|name| *name != STANDARD)
+    }
+
+    /// Whether the component that is asked was chosen for the vendor: only then settings mean
+    /// anything to it.
+    fn vendor_is_known(&self, spec: &contract::EffectiveSpec) -> bool {
+        self.class.is_some()
+            || self
+                .gateway
+                .annotations()
+                .contains_key(names::POLICY_ANNOTATION)
+            || self.decided_before(spec).is_some()
+    }
+
     /// All that a component's decision rests on.
     pub fn observation(&self, spec: &contract::EffectiveSpec) -> contract::Observation {
         contract::Observation {
@@ -169,6 +189,7 @@ impl World {
                 .gateway
                 .annotations()
                 .iter()
+                .filter(|_| self.vendor_is_known(spec))
                 .filter_map(|(key, value)| {
                     Some(KeyValue {
                         key: key.strip_prefix(names::SETTING_PREFIX)?.to_owned(),

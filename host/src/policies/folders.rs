@@ -4,6 +4,7 @@
 //! it came from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, Metadata};
 use std::io;
@@ -284,10 +285,12 @@ fn see(folder: usize, path: &Path, files: &mut BTreeMap<FileId, File>) -> io::Re
     for entry in fs::read_dir(path)? {
         let path = entry?.path();
         let is_hidden = file_name(&path).starts_with('.');
-        if is_hidden || path.extension().is_none_or(|extension| extension != "wasm") {
+        let is_wasm = |extension: &OsStr| extension.eq_ignore_ascii_case("wasm");
+        if is_hidden || !path.extension().is_some_and(is_wasm) {
             continue;
         }
-        if let Ok(metadata) = fs::metadata(&path) {
+        // A link that leads nowhere is a file that cannot be read.
+        if let Ok(metadata) = fs::metadata(&path).or_else(|_| fs::symlink_metadata(&path)) {
             there.insert(FileId { folder, path }, Stamp::from(metadata));
         }
     }
@@ -326,7 +329,7 @@ fn file_name(path: &Path) -> String {
 }
 
 /// What is to serve: of each name the first file's, else what served before. By file name; those
-/// whose file is gone come last, so that nobody has to wait for what they claim.
+/// that no file gives any more come last, so that nobody has to wait for what they claim.
 fn next(files: &BTreeMap<FileId, File>, before: &[Serving]) -> Vec<Serving> {
     let good = files.iter().filter_map(|(file, known)| {
         let policy = Arc::clone(known.good.as_ref()?);
@@ -338,7 +341,12 @@ fn next(files: &BTreeMap<FileId, File>, before: &[Serving]) -> Vec<Serving> {
         next.entry(serving.name().to_owned()).or_insert(serving);
     }
     let mut next: Vec<_> = next.into_values().collect();
-    next.sort_by_key(|serving| (!files.contains_key(&serving.file), serving.file.clone()));
+    let is_given = |serving: &Serving| {
+        let file = files.get(&serving.file);
+        let good = file.and_then(|file| file.good.as_ref());
+        good.is_some_and(|good| good.description.name == serving.name())
+    };
+    next.sort_by_key(|serving| (!is_given(serving), serving.file.clone()));
     next
 }
 

@@ -102,7 +102,8 @@ impl Compiler {
         let Some(status) = status? else {
             return Err(CompileError::Time(limits.compile_time));
         };
-        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        let said = String::from_utf8_lossy(&said);
+        let said = said.trim().trim_start_matches("error: ").to_owned();
         match status.signal() {
             _ if NO_MEMORY.iter().any(|words| said.contains(words)) => {
                 Err(CompileError::Memory(limits.compile_memory))

@@ -38,6 +38,10 @@ pub(super) fn touch(world: &World, wish: &Wish, again: &str, plan: &mut Plan) {
                 return;
             };
             let fitting = fitting(&wished, None, plan);
+            // The API server takes no Gateway without a listener. Why there is none is told above.
+            if fitting.is_empty() {
+                return;
+            }
             Some(Change::Create(Box::new(created(
                 world, wish, class_name, &fitting,
             ))))
