@@ -7,6 +7,7 @@ mod render;
 mod route;
 mod run;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -94,7 +95,10 @@ impl PoliciesFolder {
 
     fn paths(&self) -> Vec<PathBuf> {
         if !self.folders.is_empty() {
-            return self.folders.clone();
+            let mut known = BTreeSet::new();
+            let mut folders = self.folders.clone();
+            folders.retain(|path| known.insert(path.canonicalize().unwrap_or(path.clone())));
+            return folders;
         }
         let beside = || {
             let program = std::env::current_exe().ok()?;

@@ -303,6 +303,52 @@ fn policy_list_shows_who_serves_whom() -> Result<()> {
 }
 
 #[test]
+fn policy_list_shows_a_controller_with_the_one_that_serves_it() -> Result<()> {
+    let earlier = tempfile::tempdir()?;
+    let hostile = ofn_tests::host::hostile("")?;
+    std::fs::write(earlier.path().join("hostile.wasm"), hostile)?;
+    let folder = |path: &Path| path.display().to_string();
+    let (first, second) = (folder(earlier.path()), folder(&policies()?));
+    let folders = ["--policies", &first, "--policies", &second];
+    let (output, printed) = policy(&[&["list", "-o", "json"], &folders[..]].concat())?;
+    assert!(output.status.success(), "{output:?}");
+    let list: Value = serde_json::from_str(&printed)?;
+    let of = |name: &str| {
+        let all = list["policies"].as_array().into_iter().flatten();
+        let mut named = all.filter(|policy| policy["name"] == name);
+        named.next().map(|policy| policy["controllerNames"].clone())
+    };
+    let claimed = "projectcontour.io/projectcontour/contour";
+    assert_eq!(of("hostile"), Some(serde_json::json!([claimed])));
+    assert_eq!(
+        of("contour"),
+        Some(serde_json::json!(["projectcontour.io/gateway-controller"]))
+    );
+    assert_eq!(
+        list["warnings"].as_array().map(Vec::len),
+        Some(1),
+        "{list:#}"
+    );
+    Ok(())
+}
+
+#[test]
+fn policy_list_fails_where_a_file_cannot_be_used() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::copy(component("standard")?, folder.path().join("standard.wasm"))?;
+    std::fs::write(folder.path().join("broken.WASM"), "")?;
+    let (output, printed) = policy(&["list", "--policies", &folder.path().display().to_string()])?;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(printed.contains("all others"), "{printed}");
+    let errors = String::from_utf8(output.stderr)?;
+    assert!(
+        errors.contains("broken.WASM cannot be used: it is not a component: it is empty"),
+        "{errors}"
+    );
+    Ok(())
+}
+
+#[test]
 fn policy_inspect_shows_what_a_component_is() -> Result<()> {
     let (output, printed) = policy(&["inspect", &component("traefik")?, "-o", "json"])?;
     assert!(output.status.success(), "{output:?}");

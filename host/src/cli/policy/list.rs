@@ -9,7 +9,7 @@ use tabwriter::TabWriter;
 
 use crate::cli::PoliciesFolder;
 use crate::cli::objects::Output;
-use crate::policies::STANDARD;
+use crate::policies::{News, Policies, STANDARD};
 use crate::sandbox::PolicyComponent;
 
 #[derive(Debug, Args)]
@@ -24,6 +24,7 @@ pub(in crate::cli) struct List {
 impl List {
     pub(in crate::cli) fn main(self) -> Result<ExitCode> {
         let (folders, news) = self.policies.open()?;
+        let policies = folders.policies();
         let warnings: Vec<_> = news.iter().filter(|news| news.is_warning()).collect();
         match self.output {
             Some(output) => {
@@ -34,7 +35,7 @@ impl List {
                         "version": description.version,
                         "digest": policy.digest,
                         "file": file,
-                        "controllerNames": description.controller_names,
+                        "controllerNames": served(policies, policy),
                     })
                 };
                 let warnings = warnings.iter().map(ToString::to_string);
@@ -48,7 +49,7 @@ impl List {
                 writeln!(table, "NAME\tVERSION\tFILE\tCONTROLLERS")?;
                 for (file, policy) in folders.serving() {
                     let description = &policy.description;
-                    let controllers = match description.controller_names.as_slice() {
+                    let controllers = match served(policies, policy).as_slice() {
                         [] if description.name == STANDARD => "all others".to_owned(),
                         [] => "-".to_owned(),
                         names => names.join(", "),
@@ -66,10 +67,21 @@ impl List {
         for warning in &warnings {
             eprintln!("warning: {warning}");
         }
-        Ok(if warnings.is_empty() {
-            ExitCode::SUCCESS
-        } else {
+        // That one comes before another is as somebody wants it; what cannot be used is not.
+        let is_refused = |news: &News| matches!(news, News::Refused { .. });
+        Ok(if news.iter().any(is_refused) {
             ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
         })
     }
+}
+
+/// The controllers that are a component's: those that it claims and no other one before it.
+fn served<'a>(policies: &Policies, policy: &'a PolicyComponent) -> Vec<&'a str> {
+    let claimed = policy.description.controller_names.iter();
+    let is_its = |controller: &&String| {
+        policies.for_controller(controller).description.name == policy.description.name
+    };
+    claimed.filter(is_its).map(String::as_str).collect()
 }
