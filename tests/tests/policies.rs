@@ -248,6 +248,28 @@ fn without_its_class_a_gateway_is_decided_on_as_before() {
     assert_eq!(scheduled["message"], "GatewayClass gone does not exist");
 }
 
+/// As an Istio, Envoy Gateway or NGINX whose controller was given another name.
+#[test]
+fn an_annotation_names_the_component_for_a_controller_that_nobody_knows() {
+    let theirs = listener("theirs", 8443, "a.example.com");
+    let (cluster, mut gateway) = traefik(theirs, listener("mine", 80, "*.ofn.io"));
+    insert(
+        &cluster,
+        Kind::GatewayClass,
+        json!({
+            "metadata": {"name": "traefik"},
+            "spec": {"controllerName": "example.com/a-traefik-of-ours"},
+        }),
+    );
+    let decided = |gateway: &Value| gateway["status"]["policy"]["name"].clone();
+    assert_eq!(decided(&passed(&cluster)), "standard");
+    gateway["metadata"]["annotations"]["networking.openfunction.io/policy"] = json!("traefik");
+    insert(&cluster, Kind::Gateway, gateway);
+    assert_eq!(decided(&passed(&cluster)), "traefik");
+    let written = get(&cluster, Kind::KubernetesGateway, "infra", "web");
+    assert_eq!(written["spec"]["listeners"][1]["port"], 8000);
+}
+
 /// The API server would take no Gateway without listeners.
 #[test]
 fn where_every_listener_is_refused_no_gateway_is_created() {

@@ -153,3 +153,42 @@ status:
         "True Ready: Valid listener"
     );
 }
+
+#[test]
+fn parameters_that_cilium_does_not_take_make_a_gateway_unready() {
+    let status = "
+status:
+  conditions:
+  - {type: Accepted, status: 'False', reason: InvalidParameters, message: infrastructure.parametersRef is not supported, observedGeneration: 1}
+  - {type: Programmed, status: 'True', reason: Programmed, message: Gateway successfully reconciled, observedGeneration: 1}
+";
+    let answer = asked(scene(status));
+    for type_ in ["Scheduled", "Ready"] {
+        assert_eq!(
+            answer.condition(type_),
+            "False InvalidParameters: infrastructure.parametersRef is not supported"
+        );
+    }
+}
+
+#[test]
+fn a_listener_in_conflict_is_not_ready() {
+    let status = "
+status:
+  conditions:
+  - {type: Accepted, status: 'True', reason: ListenersNotValid, message: Gateway successfully scheduled, observedGeneration: 1}
+  - {type: Programmed, status: 'True', reason: Programmed, message: Gateway successfully reconciled, observedGeneration: 1}
+  listeners:
+  - name: ofn-http-internal
+    attachedRoutes: 0
+    supportedKinds: [{group: gateway.networking.k8s.io, kind: HTTPRoute}]
+    conditions:
+    - {type: Conflicted, status: 'True', reason: HostnameConflict, message: Listener hostname conflicts, observedGeneration: 1}
+    - {type: Programmed, status: 'False', reason: HostnameConflict, message: Listener not programmed, observedGeneration: 1}
+";
+    let answer = asked(scene(status));
+    assert_eq!(
+        answer.condition("Ready"),
+        "False HostnameConflict: Listener ofn-http-internal: Listener hostname conflicts"
+    );
+}

@@ -29,7 +29,7 @@ fn asked(scene: Scene) -> Answer {
 
 #[test]
 fn the_service_with_a_hashed_name_is_found_in_envoy_gateways_namespace() {
-    let name = format!("{SYSTEM}/envoy-apps-web-64656661");
+    let name = format!("{SYSTEM}/envoy-apps-web-3b4e3efd");
     let answer = asked(scene().objects(&service(&name, &OWNED, &[80])));
     assert_eq!(answer.entry(), name);
     assert!(answer.queries().len() <= 8);
@@ -53,7 +53,7 @@ fn in_gateway_namespace_mode_the_service_beside_the_gateway_is_found() {
 fn merged_gateways_share_the_service_of_their_class() {
     let labels = [("gateway.envoyproxy.io/owning-gatewayclass", "eg")];
     let other = [("gateway.envoyproxy.io/owning-gatewayclass", "other")];
-    let merged = format!("{SYSTEM}/envoy-eg-0c2f95a1");
+    let merged = format!("{SYSTEM}/envoy-eg-d8c59e83");
     let answer = asked(
         scene()
             .objects(&service(&merged, &labels, &[80]))
@@ -154,4 +154,64 @@ fn a_gateway_without_an_address_is_scheduled_and_not_ready() {
         "{}",
         answer.condition("Ready")
     );
+}
+
+/// A status without addresses, in the words of internal/gatewayapi/status/gateway.go.
+fn not_programmed(reason: &str, message: &str, addresses: &str) -> Answer {
+    let status = format!(
+        "
+status:
+  addresses: [{addresses}]
+  conditions:
+  - {{type: Accepted, status: 'True', reason: Accepted, message: The Gateway has been scheduled by Envoy Gateway, observedGeneration: 1}}
+  - {{type: Programmed, status: 'False', reason: {reason}, message: '{message}', observedGeneration: 1}}
+"
+    );
+    asked(Scene::with_ref("apps/web").objects(&gateway("apps/web", "eg", &status)))
+}
+
+#[test]
+fn a_gateway_that_is_not_programmed_is_not_ready_in_envoy_gateways_words() {
+    let node = "{type: IPAddress, value: 192.0.2.14}";
+    for (reason, message) in [
+        ("NoResources", "Deployment replicas unavailable"),
+        (
+            "Invalid",
+            "Too many addresses (17) have been assigned to the Gateway, the maximum number of \
+             addresses is 16",
+        ),
+    ] {
+        let answer = not_programmed(reason, message, node);
+        assert_eq!(
+            answer.condition("Ready"),
+            format!("False {reason}: {message}")
+        );
+        assert_eq!(
+            answer.condition("Scheduled"),
+            "True Scheduled: Gateway is scheduled"
+        );
+        assert_eq!(answer.entry(), "192.0.2.14");
+    }
+}
+
+/// Envoy Gateway says so beside good conditions of a listener.
+#[test]
+fn certificates_that_overlap_keep_no_listener_from_being_ready() {
+    let status = "
+status:
+  conditions:
+  - {type: Accepted, status: 'True', reason: Accepted, message: The Gateway has been scheduled by Envoy Gateway, observedGeneration: 1}
+  - {type: Programmed, status: 'True', reason: Programmed, message: 'Address assigned to the Gateway, 1/1 envoy replicas available', observedGeneration: 1}
+  listeners:
+  - name: ofn-http-internal
+    attachedRoutes: 1
+    supportedKinds: [{group: gateway.networking.k8s.io, kind: HTTPRoute}, {group: gateway.networking.k8s.io, kind: GRPCRoute}]
+    conditions:
+    - {type: OverlappingTLSConfig, status: 'True', reason: OverlappingHostnames, message: The hostname overlaps with another one, observedGeneration: 1}
+    - {type: Programmed, status: 'True', reason: Programmed, message: Sending translated listener configuration to the data plane, observedGeneration: 1}
+    - {type: Accepted, status: 'True', reason: Accepted, message: Listener has been successfully translated, observedGeneration: 1}
+    - {type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: Listener references have been resolved, observedGeneration: 1}
+";
+    let answer = asked(Scene::with_ref("apps/web").objects(&gateway("apps/web", "eg", status)));
+    answer.assert_ready("ofn-http-internal");
 }

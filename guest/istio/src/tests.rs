@@ -269,3 +269,51 @@ fn resources_that_are_pending_before_1_17_are_not_scheduled() {
         "False ResourcesPending: No instances found"
     );
 }
+
+/// Istio 1.17 writes the old conditions and today's.
+#[test]
+fn of_1_17_todays_conditions_count() {
+    let of = |programmed: &str| {
+        format!(
+            "
+status:
+  conditions:
+  - {{type: Accepted, status: 'True', reason: Accepted, message: Resource accepted, observedGeneration: 1}}
+  - {{type: Programmed, {programmed}, observedGeneration: 1}}
+  - {{type: Ready, status: 'True', reason: Ready, message: Resource ready, observedGeneration: 1}}
+  - {{type: Scheduled, status: 'True', reason: Scheduled, message: Resource scheduled, observedGeneration: 1}}
+  listeners:
+  - name: ofn-http-internal
+    attachedRoutes: 0
+    supportedKinds: [{{group: gateway.networking.k8s.io, kind: HTTPRoute}}]
+    conditions:
+    - {{type: Accepted, status: 'True', reason: Accepted, message: No errors found, observedGeneration: 1}}
+    - {{type: Conflicted, status: 'False', reason: NoConflicts, message: No errors found, observedGeneration: 1}}
+    - {{type: Programmed, status: 'True', reason: Programmed, message: No errors found, observedGeneration: 1}}
+    - {{type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: No errors found, observedGeneration: 1}}
+"
+        )
+    };
+    let good = "status: 'True', reason: Programmed, message: Resource programmed";
+    asked(scene(&of(good))).assert_ready("ofn-http-internal");
+    let bad = "status: 'False', reason: AddressNotAssigned, message: Failed to assign to any requested addresses";
+    assert_eq!(
+        asked(scene(&of(bad))).condition("Ready"),
+        "False AddressNotAssigned: Failed to assign to any requested addresses"
+    );
+}
+
+#[test]
+fn what_istio_says_besides_follows() {
+    let status = "
+status:
+  conditions:
+  - {type: Accepted, status: 'True', reason: Accepted, message: Resource accepted}
+  - {type: InsecureFrontendValidationMode, status: 'True', reason: ConfigurationChanged, message: Clients without a certificate are let in}
+  - {type: Programmed, status: 'True', reason: Programmed, message: Resource programmed}
+";
+    assert_eq!(
+        asked(scene(status)).condition("InsecureFrontendValidationMode"),
+        "True ConfigurationChanged: Clients without a certificate are let in"
+    );
+}

@@ -118,10 +118,9 @@ impl Policy for Kong {
         let Some(class) = &seen.gateway_class else {
             return gateway;
         };
-        let is_unmanaged = class
-            .annotations
-            .iter()
-            .any(|annotation| annotation.key == UNMANAGED_ANNOTATION);
+        let is_unmanaged = class.annotations.iter().any(|annotation| {
+            annotation.key == UNMANAGED_ANNOTATION && !annotation.value.is_empty()
+        });
         let is_accepted = gateway
             .conditions
             .iter()

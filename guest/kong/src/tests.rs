@@ -176,16 +176,20 @@ status:
   - {type: Accepted, status: Unknown, reason: Pending, message: Waiting for controller}
   - {type: Programmed, status: Unknown, reason: Pending, message: Waiting for controller}
 ";
-    let answer = asked(
-        Scene::with_ref("apps/web")
-            .objects(&class("kong", "konghq.com/kic-gateway-controller"))
-            .objects(&gateway("apps/web", "kong", pending)),
-    );
-    assert_eq!(
-        answer.condition("Scheduled"),
-        "Unknown Pending: Kong leaves Gateways of GatewayClass kong alone: annotate the class with \
-         konghq.com/gatewayclass-unmanaged: \"true\""
-    );
+    let unmarked = class("kong", "konghq.com/kic-gateway-controller");
+    // An empty value is none to Kong.
+    for class in [unmarked, CLASS.replace("'true'", "''")] {
+        let answer = asked(
+            Scene::with_ref("apps/web")
+                .objects(&class)
+                .objects(&gateway("apps/web", "kong", pending)),
+        );
+        assert_eq!(
+            answer.condition("Scheduled"),
+            "Unknown Pending: Kong leaves Gateways of GatewayClass kong alone: annotate the class \
+             with konghq.com/gatewayclass-unmanaged: \"true\""
+        );
+    }
 }
 
 /// What Kong writes for a listener: conditions without messages where all is well.

@@ -172,3 +172,9 @@ status:
     let answer = asked(scene(status));
     answer.assert_ready("ofn-http-internal");
 }
+
+#[test]
+fn the_host_name_of_a_load_balancer_is_the_entry_as_long_as_no_service_is_seen() {
+    let status = "status: {addresses: [{type: Hostname, value: lb.example.com}]}";
+    assert_eq!(asked(scene(status)).entry(), "lb.example.com");
+}
