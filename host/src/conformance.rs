@@ -139,6 +139,11 @@ pub fn quick(policy: &Arc<PolicyComponent>) -> Result<(), Box<Breach>> {
         let input = tree.current();
         for rule in RULES.iter().filter(|rule| rule.is_quick) {
             if began.elapsed() > LONGEST_QUICK {
+                let policy = &policy.description.name;
+                tracing::warn!(
+                    policy,
+                    "too slow for all rules to be tried before it serves"
+                );
                 return Ok(());
             }
             rule.hold(policy, &input).map_err(|why| {

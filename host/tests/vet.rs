@@ -284,6 +284,17 @@ fn listeners_that_the_gateway_api_refuses_are_refused() {
 }
 
 #[test]
+fn what_is_told_of_a_broken_rule_is_short_whatever_the_answer() {
+    let long = Violation {
+        field: "spec".to_owned(),
+        reason: "FieldValueInvalid".to_owned(),
+        message: "\u{1}".repeat(400_000),
+    };
+    let broken = vet::violations("default", vec![long]).expect_err("it is not printable");
+    assert!(broken.to_string().len() < 1100, "{broken}");
+}
+
+#[test]
 fn an_entry_to_where_no_function_may_be_sent_is_refused() {
     for ip in [
         "127.0.0.1",
@@ -299,6 +310,12 @@ fn an_entry_to_where_no_function_may_be_sent_is_refused() {
         "100.100.100.200",
         "168.63.129.16",
         "192.0.0.192",
+        "fd20:ce::254",
+        "fd00:c1::a9fe:a9fe",
+        // The same through a translation of addresses.
+        "64:ff9b::169.254.169.254",
+        "64:ff9b::100.100.100.200",
+        "64:ff9b::127.0.0.1",
     ] {
         let broken = vetted(to_ip(ip)).expect_err(ip).to_string();
         assert!(
@@ -316,6 +333,7 @@ fn an_entry_to_where_no_function_may_be_sent_is_refused() {
         "kubernetes.default",
         "kubernetes.default.svc",
         "kubernetes.default.svc.cluster.local",
+        "kubernetes.default.svc.another.domain",
     ] {
         assert!(
             vetted(to(EntryTarget::HostName(name.to_owned()))).is_err(),

@@ -476,3 +476,12 @@ fn a_reader_who_has_seen_enough_ends_the_program_quietly() -> Result<()> {
     assert_eq!(String::from_utf8(output.stderr)?, "");
     Ok(())
 }
+
+#[test]
+fn a_stack_that_a_thread_does_not_have_is_refused() -> Result<()> {
+    let output = run(&["run", "--policy-stack", "2MiB"], "")?;
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8(output.stderr)?;
+    assert!(errors.contains("at most 1.0 MiB"), "{errors}");
+    Ok(())
+}

@@ -209,6 +209,63 @@ proptest! {
     }
 }
 
+/// A copy of a Gateway that we created has our mark, too.
+#[test]
+fn a_copy_of_a_created_gateway_is_somebody_elses_where_it_is_defined() {
+    let stage = Stage::new(&[platform()], &[]);
+    stage.change(Kind::Gateway, stage.ofn(), |ofn| {
+        ofn["metadata"]["uid"] = json!("ours");
+        ofn["spec"]["gatewayRef"] = Value::Null;
+        ofn["spec"]["gatewayDef"] =
+            json!({"namespace": "infra", "name": "contour", "gatewayClassName": "other"});
+    });
+    stage.change(Kind::KubernetesGateway, stage.gateway(), |gateway| {
+        gateway["metadata"]["annotations"] =
+            json!({"networking.openfunction.io/created-for": "ours"});
+    });
+    let problems = stage.pass().problems;
+    assert_eq!(problems[0].reason, "GatewayClassConflict", "{problems:?}");
+    assert_eq!(stage.gateway()["spec"]["gatewayClassName"], "contour");
+    delete(&stage);
+    assert_eq!(list(&stage.gateway()["spec"]["listeners"]), [platform()]);
+}
+
+#[test]
+fn a_created_gateway_that_is_referred_to_afterwards_stays() {
+    let stage = Stage::new(&[platform()], &[]);
+    let target = |kind: &'static str, other: &'static str| {
+        move |ofn: &mut Value| {
+            ofn["metadata"]["uid"] = json!("ours");
+            ofn["spec"][other] = Value::Null;
+            ofn["spec"][kind] =
+                json!({"namespace": "infra", "name": "made", "gatewayClassName": "contour"});
+        }
+    };
+    let made = || stage.get(Kind::KubernetesGateway, &name("infra", "made"));
+    stage.change(
+        Kind::Gateway,
+        stage.ofn(),
+        target("gatewayDef", "gatewayRef"),
+    );
+    stage.pass();
+    assert!(made().is_object());
+    stage.change(
+        Kind::Gateway,
+        stage.ofn(),
+        target("gatewayRef", "gatewayDef"),
+    );
+    stage.pass();
+    delete(&stage);
+    assert!(made().is_object());
+}
+
+fn delete(stage: &Stage) {
+    stage.change(Kind::Gateway, stage.ofn(), |ofn| {
+        ofn["metadata"]["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
+    });
+    stage.pass();
+}
+
 const UNDONE: &str = "networking.openfunction.io/undone";
 
 /// A Gateway whose owner, here `argocd`, writes its own list again and again.

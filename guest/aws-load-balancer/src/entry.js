@@ -52,7 +52,11 @@ function ports(listeners) {
     if (ports.some((other) => other.port === port && other.protocol === protocol)) continue;
     const plain = `${protocol.toLowerCase()}-${port}`;
     const isFree = (name) => isLabel(name) && !ports.some((other) => other.name === name);
-    ports.push({ name: [name, plain].find(isFree) ?? `${plain}-${ports.length}`, port, protocol });
+    let free = [name, plain].find(isFree);
+    for (let number = 2; free === undefined; number += 1) {
+      free = [`${plain}-${number}`].find(isFree);
+    }
+    ports.push({ name: free, port, protocol });
   }
   return ports;
 }

@@ -91,8 +91,14 @@ pub fn ports(listeners: &[Listener]) -> Vec<EntryPort> {
         let name = [listener.name.clone(), plain.clone()]
             .into_iter()
             .find(|name| is_label(name) && free(name))
-            // Only a listener named after another one's port and protocol comes here.
-            .unwrap_or_else(|| format!("{plain}-{}", ports.len()));
+            // Only a listener named after another one's port and protocol comes here. There are fewer
+            // ports than numbers.
+            .or_else(|| {
+                (2..)
+                    .map(|number| format!("{plain}-{number}"))
+                    .find(|name| free(name))
+            })
+            .unwrap_or_default();
         ports.push(EntryPort {
             name,
             port: listener.port,

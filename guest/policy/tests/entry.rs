@@ -134,6 +134,7 @@ fn every_port_has_a_name_that_a_service_may_have_and_no_other_port_has() {
             "TLS",
         ),
         ("tcp-84", 83, "HTTP"),
+        ("tcp-84-2", 85, "HTTP"),
         ("a.b", 84, "HTTP"),
         ("dns", 80, "UDP"),
     ];
@@ -156,7 +157,8 @@ fn every_port_has_a_name_that_a_service_may_have_and_no_other_port_has() {
             "tcp-81 81 TCP",
             "tcp-82 82 TCP",
             "tcp-84 83 TCP",
-            "tcp-84-4 84 TCP",
+            "tcp-84-2 85 TCP",
+            "tcp-84-3 84 TCP",
             "dns 80 UDP",
         ]
     );

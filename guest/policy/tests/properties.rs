@@ -55,7 +55,12 @@ fn rest() -> impl Strategy<Value = String> {
 
 prop_compose! {
     fn listener()(
-        name in prop_oneof![3 => "[a-d]{1,2}", 1 => Just(DEFAULT_LISTENER.to_owned())],
+        name in prop_oneof![
+            3 => "[a-d]{1,2}",
+            1 => "(tcp|udp)-[1-4](-[2-4])?",
+            1 => "[a-b][.][a-b]{1,2}",
+            1 => Just(DEFAULT_LISTENER.to_owned()),
+        ],
         hostname in option::of(hostname()),
         port in 1..=4_u16,
         protocol in prop::sample::select(vec!["HTTP", "HTTPS", "TLS", "TCP", "UDP", "example.com/own"]),

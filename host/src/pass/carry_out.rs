@@ -1,6 +1,7 @@
 //! Steps four and five together: planning and applying until nothing is left to do.
 
 use jiff::SignedDuration;
+use ofn_contract::Listener;
 
 use super::plan::{self, Intent};
 use super::report::{Notice, Problem};
@@ -8,7 +9,9 @@ use super::vet::Wish;
 use super::world::World;
 use super::{Error, Outcome, apply};
 use crate::cluster::{Cluster, Kind, Write, WriteError};
-use crate::kubernetes_gateway::{KubernetesGateway, listener_name, listener_to_contract};
+use crate::kubernetes_gateway::{
+    KubernetesGateway, listener_from_contract, listener_name, listener_to_contract,
+};
 use crate::names::reason;
 
 /// When a refused write is tried again although nothing changed.
@@ -45,7 +48,11 @@ pub async fn carry_out<C: Cluster>(
                 give_up_target(error, &plan.writes, world, &mut outcome)?;
                 continue;
             };
-            let found = reject_listeners(wish, &error, &plan.order, world);
+            let found = if is_of_present(&error, &plan.writes, wish) {
+                reject_listeners(wish, &error, &plan.order, world)
+            } else {
+                Vec::new()
+            };
             if found.is_empty() {
                 // Nothing to leave out: what can be done is done.
                 rejected.push(Problem::general(
@@ -93,6 +100,61 @@ fn give_up_target(
     }
 }
 
+/// Whether it is a write to the present Kubernetes Gateway that was refused.
+fn is_of_present(error: &WriteError, writes: &[Write], wish: &Wish) -> bool {
+    let WriteError::Refused { write: refused, .. } = error else {
+        return false;
+    };
+    writes.iter().any(|write| {
+        write.kind == Kind::KubernetesGateway
+            && write.name == wish.spec.target.name
+            && write.to_string() == *refused
+    })
+}
+
+/// The names of the listeners that the API server objects to: it names them by their index, or says
+/// of the whole list which rule one of them breaks.
+fn objected(wish: &Wish, message: &str, fields: &[String], order: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = fields
+        .iter()
+        .filter_map(|field| {
+            let (index, _) = field.strip_prefix("spec.listeners[")?.split_once(']')?;
+            order.get(index.parse::<usize>().ok()?).cloned()
+        })
+        .collect();
+    if fields.iter().any(|field| field == "spec.listeners") {
+        let listeners = wish.listeners.iter();
+        names.extend(
+            listeners
+                .filter(|listener| breaks_a_rule_of_the_list(listener, message))
+                .map(|listener| listener.name.clone()),
+        );
+    }
+    names
+}
+
+/// Whether a listener breaks one of the rules that the message tells of. Source: the validations of
+/// `spec.listeners` in the Gateway's definition, v0.8.0 to v1.5.1, that one listener alone can break.
+fn breaks_a_rule_of_the_list(listener: &Listener, message: &str) -> bool {
+    let value = listener_from_contract(listener);
+    let tls = &value["tls"];
+    let protocol = listener.protocol.as_str();
+    let is_encrypted = matches!(protocol, "HTTPS" | "TLS");
+    let is_plain = matches!(protocol, "HTTP" | "TCP" | "UDP");
+    let ends_tls = matches!(tls["mode"].as_str(), None | Some("" | "Terminate"));
+    [
+        ("tls must not be specified", is_plain && !tls.is_null()),
+        ("tls must be specified", is_encrypted && tls.is_null()),
+        ("tls mode must be set", protocol == "TLS" && tls.is_null()),
+        (
+            "tls mode must be Terminate",
+            protocol == "HTTPS" && !ends_tls,
+        ),
+    ]
+    .iter()
+    .any(|(rule, is_broken)| *is_broken && message.contains(rule))
+}
+
 /// Takes the listeners that the API server objects to out of the wish. Where the Kubernetes
 /// Gateway has a version of one that it took before, that one stays.
 fn reject_listeners(
@@ -108,14 +170,7 @@ fn reject_listeners(
         return Vec::new();
     };
     let mut problems = Vec::new();
-    for field in fields {
-        let index = field
-            .strip_prefix("spec.listeners[")
-            .and_then(|rest| rest.split_once(']'))
-            .and_then(|(index, _)| index.parse::<usize>().ok());
-        let Some(name) = index.and_then(|index| order.get(index)) else {
-            continue;
-        };
+    for name in &objected(wish, message, fields, order) {
         let Some(at) = wish
             .listeners
             .iter()

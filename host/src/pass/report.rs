@@ -27,13 +27,23 @@ pub struct Notice {
     pub message: String,
 }
 
+/// Bytes of a problem's message: an object has room for 1.5 MiB, and there may be one for each listener.
+const LONGEST_PROBLEM: usize = 8 << 10;
+/// Kubernetes' own limit for the message of a condition.
+const LONGEST_MESSAGE: usize = 32_768;
+
+fn cut(mut text: String, most: usize) -> String {
+    text.truncate(text.floor_char_boundary(most));
+    text
+}
+
 impl Problem {
     /// A problem of the whole object.
     pub fn general(reason: &str, message: impl Into<String>) -> Self {
         Self {
             listener: None,
             reason: reason.to_owned(),
-            message: message.into(),
+            message: cut(message.into(), LONGEST_PROBLEM),
         }
     }
 
@@ -42,7 +52,7 @@ impl Problem {
         Self {
             listener: Some(listener.to_owned()),
             reason: reason.to_owned(),
-            message: message.into(),
+            message: cut(message.into(), LONGEST_PROBLEM),
         }
     }
 
@@ -124,7 +134,12 @@ pub fn status(
                 None => problem.message.clone(),
             });
         }
-        let ready = condition("Ready", "False", &problem.reason, message.join("; "));
+        let ready = condition(
+            "Ready",
+            "False",
+            &problem.reason,
+            cut(message.join("; "), LONGEST_MESSAGE),
+        );
         set(&mut status.conditions, ready);
     }
     status

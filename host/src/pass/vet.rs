@@ -38,6 +38,9 @@ pub use self::status::status;
 pub use self::terms::Terms;
 pub use self::violations::violations;
 
+/// Bytes that are told of a rule that was broken.
+const LONGEST_RULE: usize = 1000;
+
 /// A rule that an answer broke.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the answer of {function} is refused: {rule}")]
@@ -64,9 +67,12 @@ impl Rules {
         if holds {
             Ok(())
         } else {
+            // It may quote the component.
+            let mut rule = rule();
+            rule.truncate(rule.floor_char_boundary(LONGEST_RULE));
             Err(Broken {
                 function: self.0,
-                rule: rule(),
+                rule,
             })
         }
     }

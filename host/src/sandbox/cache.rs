@@ -21,8 +21,10 @@ use wasmtime::component::Component;
 use super::compile::Compiler;
 use super::{Defect, Limits};
 
-/// So many components are kept; the one that was made longest ago goes first.
+/// So many components are kept, and bytes of their code; the one that was made longest ago goes first.
+/// The manifest gives the folder 64 MiB.
 const MOST_ENTRIES: usize = 64;
+const MOST_BYTES: u64 = 48 << 20;
 const HASH: usize = 32;
 
 /// Code that the compiler made for an engine like ours. There is no way to have one but those of
@@ -175,12 +177,16 @@ impl Cache {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
-            entries.push((entry.metadata()?.modified()?, entry.path()));
+            let metadata = entry.metadata()?;
+            entries.push((metadata.modified()?, entry.path(), metadata.len()));
         }
         entries.sort();
-        let too_many = entries.len().saturating_sub(MOST_ENTRIES);
-        for (_, path) in entries.into_iter().take(too_many) {
-            std::fs::remove_file(path)?;
+        let mut bytes = 0;
+        for (number, (_, path, length)) in entries.into_iter().rev().enumerate() {
+            bytes += length;
+            if number >= MOST_ENTRIES || bytes > MOST_BYTES {
+                std::fs::remove_file(path)?;
+            }
         }
         Ok(())
     }

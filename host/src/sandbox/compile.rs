@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytesize::ByteSize;
+use ofn_contract::text;
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use wasmtime::Engine;
 
 use super::{Limits, config};
 
-/// Compiled code is larger than its component: ours some four times.
-const MOST_COMPILED: u64 = 256 << 20;
+/// Bytes of a message of the other process that are told.
+const LONGEST_MESSAGE: usize = 500;
 
 /// Compiles in another process.
 #[derive(Clone, Debug)]
@@ -37,6 +38,9 @@ pub enum CompileError {
     /// It took too much memory.
     #[error("compiling it takes more than {0} of address space (--policy-compile-memory)")]
     Memory(ByteSize),
+    /// There is too much code.
+    #[error("its code is larger than {0} (--policy-code)")]
+    Code(ByteSize),
     /// The compiler crashed.
     #[error("the compiler crashed ({0})")]
     Crashed(ExitStatus),
@@ -52,19 +56,21 @@ impl CompileError {
             Self::Refused(_) => "PolicyNotAComponent",
             Self::Time(_) => "PolicyCompileTime",
             Self::Memory(_) => "PolicyCompileMemory",
+            Self::Code(_) => "PolicyCodeTooLarge",
             Self::Crashed(_) => "PolicyCompilerCrashed",
             Self::Process(_) => "PolicyCompilerMissing",
         }
     }
 }
 
-/// What the child says where memory has run out: the standard library as it ends the process, the
-/// operating system, and the standard library as it refuses to read on.
-const NO_MEMORY: [&str; 3] = [
-    "memory allocation of",
-    "Cannot allocate memory",
-    "out of memory",
-];
+/// Whether memory has run out, by what the child says: the standard library as it ends the process, the
+/// operating system, and the standard library as it refuses to read on. What the file says is only
+/// ever quoted in between.
+fn is_out_of_memory(said: &str) -> bool {
+    said.starts_with("memory allocation of")
+        || said.ends_with("Cannot allocate memory (os error 12)")
+        || said.ends_with("out of memory")
+}
 
 impl Compiler {
     /// The code of a component, as [`Engine::precompile_component`] makes it.
@@ -86,11 +92,11 @@ impl Compiler {
             // One that dies does not read to the end; how it died says more.
             scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(bytes)));
             let code = scope.spawn(move || {
-                let code = read(stdout, MOST_COMPILED);
+                let code = read(stdout, limits.code.as_u64() + 1);
                 let _ = ended.send(());
                 code
             });
-            let said = scope.spawn(move || read(stderr, 4096));
+            let said = scope.spawn(move || read_all(stderr, 4096));
             let in_time = end.recv_timeout(limits.compile_time).is_ok();
             let status = end_of(&mut child, in_time);
             (
@@ -103,16 +109,15 @@ impl Compiler {
             return Err(CompileError::Time(limits.compile_time));
         };
         let said = String::from_utf8_lossy(&said);
-        let said = said.trim().trim_start_matches("error: ").to_owned();
+        let said = said.trim();
         match status.signal() {
-            _ if NO_MEMORY.iter().any(|words| said.contains(words)) => {
-                Err(CompileError::Memory(limits.compile_memory))
-            }
+            _ if code.len() as u64 > limits.code.as_u64() => Err(CompileError::Code(limits.code)),
+            _ if is_out_of_memory(said) => Err(CompileError::Memory(limits.compile_memory)),
             Some(signal) if signal == Signal::XCPU.as_raw() => {
                 Err(CompileError::Time(limits.compile_time))
             }
             _ if status.success() => Ok(code),
-            None if status.code() == Some(1) => Err(CompileError::Refused(said)),
+            None if status.code() == Some(1) => Err(CompileError::Refused(shown(said))),
             _ => Err(CompileError::Crashed(status)),
         }
     }
@@ -123,6 +128,25 @@ fn end_of(child: &mut Child, in_time: bool) -> std::io::Result<ExitStatus> {
         child.kill()?;
     }
     child.wait()
+}
+
+/// What the child says, as a terminal shows it: it quotes the file.
+fn shown(said: &str) -> String {
+    let said = said.trim_start_matches("error: ");
+    said[..said.floor_char_boundary(LONGEST_MESSAGE)]
+        .chars()
+        .map(|char| if text::is_printable(char) { char } else { ' ' })
+        .collect()
+}
+
+/// Reads to the end, and gives so many bytes of the beginning: who writes is not to fail.
+fn read_all(from: Option<impl Read>, most: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(mut from) = from {
+        let _ = from.by_ref().take(most).read_to_end(&mut bytes);
+        let _ = std::io::copy(&mut from, &mut std::io::sink());
+    }
+    bytes
 }
 
 fn read(from: Option<impl Read>, most: u64) -> Vec<u8> {

@@ -71,7 +71,7 @@ pub struct CallError {
     pub function: &'static str,
     /// What kind of defect it is.
     pub fault: Fault,
-    limits: Limits,
+    limits: Box<Limits>,
     source: wasmtime::Error,
 }
 
@@ -80,7 +80,7 @@ impl CallError {
         Self {
             function,
             fault: Fault::of(&source),
-            limits,
+            limits: Box::new(limits),
             source,
         }
     }

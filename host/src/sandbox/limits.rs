@@ -20,8 +20,8 @@ pub struct Limits {
     #[arg(id = "policy-table", long, env = "OFN_GATEWAY_POLICY_TABLE", value_name = "NUMBER", default_value_t = Self::default().table)]
     pub table: usize,
     /// Stack of one call
-    // A thread of ours has 2 MiB.
-    #[arg(id = "policy-stack", long, env = "OFN_GATEWAY_POLICY_STACK", value_name = "SIZE", default_value_t = Self::default().stack)]
+    // A thread of ours has 2 MiB, and needs some itself.
+    #[arg(id = "policy-stack", long, env = "OFN_GATEWAY_POLICY_STACK", value_name = "SIZE", default_value_t = Self::default().stack, value_parser = stack)]
     pub stack: ByteSize,
     /// Wall time of one call
     // It takes some 50 µs; a thousand times that is a defect, or a processor that is taken away.
@@ -47,7 +47,14 @@ pub struct Limits {
     // Ours take under 48 MiB. A pod's memory must have room for it, beside the host's own.
     #[arg(id = "policy-compile-memory", long, env = "OFN_GATEWAY_POLICY_COMPILE_MEMORY", value_name = "SIZE", default_value_t = Self::default().compile_memory)]
     pub compile_memory: ByteSize,
+    /// Size of a component's compiled code
+    // It stays in memory. That of ours has 0.8 MB, that of one in JavaScript 6.
+    #[arg(id = "policy-code", long, env = "OFN_GATEWAY_POLICY_CODE", value_name = "SIZE", default_value_t = Self::default().code)]
+    pub code: ByteSize,
 }
+
+/// The largest `--policy-stack`.
+const MOST_STACK: ByteSize = ByteSize::mib(1);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -61,6 +68,7 @@ impl Default for Limits {
             file: ByteSize::mib(8),
             compile_time: Duration::from_secs(30),
             compile_memory: ByteSize::mib(192),
+            code: ByteSize::mib(16),
         }
     }
 }
@@ -87,4 +95,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|duration| !duration.is_zero())
         .ok_or_else(|| "not more than zero".to_owned())
+}
+
+fn stack(text: &str) -> Result<ByteSize, String> {
+    let stack: ByteSize = text.parse()?;
+    if stack > MOST_STACK {
+        return Err(format!("at most {MOST_STACK}: a thread has little more"));
+    }
+    Ok(stack)
 }

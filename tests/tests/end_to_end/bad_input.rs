@@ -11,6 +11,7 @@ tests![
     the_schema_refuses_both_targets_and_none,
     both_targets_are_reported_where_the_schema_let_them_in,
     a_listener_that_the_api_server_refuses_is_reported_and_the_others_are_served,
+    listeners_that_break_a_rule_of_the_list_are_reported_and_the_others_are_served,
     an_unknown_setting_and_an_unknown_policy_are_reported,
 ];
 
@@ -168,6 +169,45 @@ async fn a_listener_that_the_api_server_refuses_is_reported_and_the_others_are_s
         message.contains("Unsupported value: \"Nowhere\""),
         "{bad:#}"
     );
+    Ok(())
+}
+
+/// Of these rules the API server says only that the list breaks them.
+async fn listeners_that_break_a_rule_of_the_list_are_reported_and_the_others_are_served(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    let with = |name: &str, protocol: &str, tls: Value| {
+        json!({
+            "name": name, "port": 8443, "protocol": protocol, "tls": tls,
+            "hostname": format!("{name}.ofn.io"),
+        })
+    };
+    let tls = |mode: &str| json!({"mode": mode, "certificateRefs": [{"name": "c"}]});
+    let mut spec = scene.default_spec("contour");
+    spec["gatewaySpec"]["listeners"] = json!([
+        with("plain", "HTTP", tls("Terminate")),
+        with("passing", "HTTPS", tls("Passthrough")),
+        with("bare", "TLS", Value::Null),
+        listener("good", "*.ofn.io"),
+    ]);
+    scene.serve(spec).await?;
+    scene
+        .has_listeners("contour", &["platform", "good", "ofn-http-internal"])
+        .await?;
+    let object = scene
+        .served("says that listeners are refused", |object| {
+            has_condition(object, "Ready", "False", Some("ListenerRejected"))
+        })
+        .await?;
+    for name in ["plain", "passing", "bare"] {
+        let bad = named(&object["status"]["listeners"], name);
+        let reason = bad.map(|bad| &bad["conditions"][0]["reason"]);
+        ensure!(
+            reason == Some(&json!("ListenerRejected")),
+            "{name}: {object:#}"
+        );
+    }
     Ok(())
 }
 

@@ -19,6 +19,7 @@ tests![
     any_of_a_services_cluster_ips_means_that_service,
     a_changed_entry_is_put_right,
     a_port_that_somebody_added_to_the_entry_is_taken_out,
+    a_selector_that_somebody_added_to_the_entry_is_taken_out,
     who_changes_the_entry_again_and_again_is_named_and_answered_less_often,
     an_address_that_no_function_may_be_sent_to_is_left_out,
     a_foreign_service_named_gateway_is_left_alone_and_reported,
@@ -425,6 +426,23 @@ async fn a_port_that_somebody_added_to_the_entry_is_taken_out(scene: &Scene) -> 
             entry["spec"]["ports"][1]["port"] == 8080
         })
         .await?;
+    Ok(())
+}
+
+async fn a_selector_that_somebody_added_to_the_entry_is_taken_out(scene: &Scene) -> Result<()> {
+    scene.serve_default().await?;
+    with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.7"}])).await?;
+    let has_none = |entry: &Value| {
+        let spec = &entry["spec"];
+        spec["type"] == "ClusterIP" && spec["selector"].is_null() && spec["externalIPs"].is_null()
+    };
+    scene.entry("stands for the address", has_none).await?;
+    let edit = json!({"spec": {"selector": {"app": "odd"}, "externalIPs": ["192.0.2.66"]}});
+    scene
+        .cluster
+        .edit(Kind::Service, &scene.ofn, "gateway", edit)
+        .await?;
+    scene.entry("has no selector", has_none).await?;
     Ok(())
 }
 

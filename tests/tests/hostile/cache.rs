@@ -54,6 +54,29 @@ fn what_was_compiled_is_loaded_again() {
 }
 
 #[test]
+fn a_cache_that_grows_too_large_loses_what_is_oldest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("cache");
+    let cache = Cache::open(&path).expect("a cache");
+    for name in ["first", "second"] {
+        let file = std::fs::File::create(path.join(name)).expect("a file");
+        file.set_len(30 << 20).expect("30 MiB");
+        let age = if name == "first" { 200 } else { 100 };
+        let then = std::time::SystemTime::now() - std::time::Duration::from_secs(age);
+        file.set_modified(then).expect("a time");
+    }
+    let compiler = ofn_tests::host::compiler().expect("make build");
+    let sandbox = Sandbox::new(Limits::default(), compiler, Some(cache)).expect("the engine");
+    load_in(&sandbox, &Module::honest().component()).expect("it compiles");
+    let entries = std::fs::read_dir(&path).expect("entries");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let mut names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
+    names.sort();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert_eq!(names[1], "second");
+}
+
+#[test]
 fn every_byte_of_an_entry_counts() {
     let cached = Cached::new();
     let good = std::fs::read(&cached.entry).expect("the entry");

@@ -42,6 +42,28 @@ fn a_core_module_is_refused() {
     assert!(refused(&Module::honest().core()));
 }
 
+/// A component in which two exports have one name, which the compiler's message quotes.
+fn says(name: &str) -> Vec<u8> {
+    let export = format!(r#"(func (export "{name}"))"#);
+    component(&format!("(component (core module {export} {export}))"))
+}
+
+#[test]
+fn what_a_file_says_is_shown_as_text() {
+    let error = defect(&says(r"\1b[2J\1b[31mall is well\e2\80\ae")).to_string();
+    assert!(error.contains("[31mall is well"), "{error}");
+    let is_odd = |char: char| char.is_control() || char == '\u{202e}';
+    assert!(!error.contains(is_odd), "{error:?}");
+}
+
+#[test]
+fn what_a_file_says_changes_no_reason() {
+    for name in ["out of memory", "memory allocation of 1 bytes failed"] {
+        assert!(refused(&says(name)), "{name}");
+    }
+    assert!(refused(&says(&"long".repeat(25_000))));
+}
+
 #[test]
 fn a_folder_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");

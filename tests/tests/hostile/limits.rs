@@ -163,7 +163,7 @@ fn file() {
     };
     assert!(load_in(&sandbox(limits(bytes.len())), &bytes).is_ok());
     let error = load_in(&sandbox(limits(bytes.len() - 1)), &bytes).err();
-    assert!(matches!(*error.expect("refused").defect, Defect::File(_)));
+    assert!(error.expect("refused").defect.reason() == "PolicyFileTooLarge");
 }
 
 fn standard() -> Vec<u8> {
@@ -205,4 +205,37 @@ fn compile_memory() {
         matches!(defect, Defect::Compile(CompileError::Memory(_))),
         "{defect}"
     );
+}
+
+#[test]
+fn code() {
+    let limits = |code| Limits {
+        code,
+        ..Limits::default()
+    };
+    assert!(load_in(&sandbox(limits(ByteSize::mib(2))), &standard()).is_ok());
+    let error = load_in(&sandbox(limits(ByteSize::kib(256))), &standard()).err();
+    let defect = *error.expect("refused").defect;
+    assert!(
+        matches!(defect, Defect::Compile(CompileError::Code(_))),
+        "{defect}"
+    );
+    assert_eq!(defect.reason(), "PolicyCodeTooLarge");
+}
+
+/// The largest stack that may be asked for leaves a thread of ours room.
+#[test]
+fn the_largest_stack_does_not_end_the_process() {
+    let endless = Module::honest()
+        .with("more", "(func $r (call $r))")
+        .with("default", format!("(call $r) (i32.const {VIOLATIONS})"));
+    let limits = Limits {
+        stack: ByteSize::mib(1),
+        ..Limits::default()
+    };
+    let thread = std::thread::Builder::new().stack_size(2 << 20);
+    let fault = thread
+        .spawn(move || under(limits, &endless))
+        .expect("a thread");
+    assert_eq!(fault.join().expect("no panic"), Some(Fault::Stack));
 }

@@ -61,6 +61,14 @@ pub(super) fn is_created_by_us(target: &Target, live: &KubernetesGateway, uid: &
     target.created && same && is_created_for(live, uid)
 }
 
+/// Whether a Gateway is recorded as one that we created.
+pub(super) fn is_created(world: &World, live: &KubernetesGateway) -> bool {
+    recorded_targets(&world.gateway)
+        .iter()
+        .filter(|target| target.object_name() == live.name())
+        .any(|target| is_created_by_us(target, live, &uid(&world.gateway)))
+}
+
 fn clean(world: &World, name: &ObjectName, plan: &mut Plan) {
     if !is_dirty(world, name) {
         return;
@@ -71,10 +79,7 @@ fn clean(world: &World, name: &ObjectName, plan: &mut Plan) {
     let ours = live.ours();
     let is_ours = |listener: &&serde_json::Value| ours.contains(listener_name(listener));
     let others = live.listeners().len() - live.listeners().iter().filter(is_ours).count();
-    let created = recorded_targets(&world.gateway)
-        .iter()
-        .filter(|target| target.object_name() == *name)
-        .any(|target| is_created_by_us(target, live, &uid(&world.gateway)));
+    let created = is_created(world, live);
     let change = if created && others == 0 {
         Change::Delete {
             uid: live.uid().to_owned(),

@@ -191,6 +191,20 @@ fn is_current(wanted: &DynamicObject, there: &Value) -> bool {
         && ["spec", "addressType", "endpoints", "ports"]
             .iter()
             .all(|field| is_subset(&wanted[field], &there[field]))
+        && NEVER_OURS
+            .iter()
+            .all(|field| is_empty(&there["spec"][field]))
+}
+
+/// Fields of a Service that would send requests elsewhere, and that we never set.
+const NEVER_OURS: [&str; 2] = ["selector", "externalIPs"];
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => value.is_null(),
+    }
 }
 
 /// What makes the entry the wanted one. None if it is not time to, because somebody changes it again
@@ -204,7 +218,7 @@ fn change(world: &World, again: &str, mut wanted: DynamicObject, plan: &mut Plan
             let undone = put_right(world, again, Cause::Others, &what, there.meta(), plan)?;
             record = Some(undone.to_text());
         }
-        patch = without_odd_ports(&wanted, there, record.as_ref());
+        patch = without_odd_fields(&wanted, there, record.as_ref());
         let record = record.map(|record| (names::UNDONE_ANNOTATION.to_owned(), record));
         wanted.annotations_mut().extend(record);
     }
@@ -222,18 +236,21 @@ fn is_undone(wanted: &DynamicObject, there: &Service) -> bool {
     let is_lost = fields
         .filter(|field| !wanted.data["spec"][field].is_null())
         .any(|field| !owns(&["f:spec", &format!("f:{field}")]));
-    let there = ports(&json!(there));
-    let has_odd_port = there.iter().any(|port| {
+    let value = json!(there);
+    let has_odd_field = NEVER_OURS
+        .iter()
+        .any(|field| !is_empty(&value["spec"][field]));
+    let has_odd_port = ports(&value).iter().any(|port| {
         let (number, protocol) = port_key(port);
         let key = json!({"port": number, "protocol": protocol});
         !owns(&["f:spec", "f:ports", &format!("k:{key}")])
     });
-    owns(&["f:spec"]) && (is_lost || has_odd_port)
+    owns(&["f:spec"]) && (is_lost || has_odd_port || has_odd_field)
 }
 
 /// Ports that somebody else put there (the old controller, or a person) stay in an apply, because
-/// the list is a map with owners; they are taken out before it.
-fn without_odd_ports(
+/// the list is a map with owners, and so do other fields; they are taken out before it.
+fn without_odd_fields(
     wanted: &DynamicObject,
     there: &Service,
     undone: Option<&String>,
@@ -245,14 +262,24 @@ fn without_odd_ports(
             .iter()
             .any(|other| port_key(other) == port_key(port))
     };
-    if there_ports.iter().all(is_wanted) {
-        return None;
-    }
     let metadata = there.meta();
     let mut patch = Guarded(Vec::new());
     patch.test(&["metadata", "uid"], json!(metadata.uid));
-    patch.test(&["spec", "ports"], json!(there_ports));
-    patch.replace(&["spec", "ports"], json!(wanted_ports));
+    let guards = patch.0.len();
+    if !there_ports.iter().all(is_wanted) {
+        patch.test(&["spec", "ports"], json!(there_ports));
+        patch.replace(&["spec", "ports"], json!(wanted_ports));
+    }
+    let spec = &json!(there)["spec"];
+    for field in NEVER_OURS {
+        if !is_empty(&spec[field]) {
+            patch.test(&["spec", field], spec[field].clone());
+            patch.remove(&["spec", field]);
+        }
+    }
+    if patch.0.len() == guards {
+        return None;
+    }
     if let Some(undone) = undone {
         patch.annotate(
             metadata,

@@ -6,7 +6,7 @@ use kube::api::{DynamicObject, ObjectMeta};
 use ofn_contract::KeyValue;
 use serde_json::{Value, json};
 
-use super::clean::is_created_for;
+use super::clean::is_created;
 use super::undone::{Cause, put_right};
 use super::{Guarded, Plan, uid};
 use crate::cluster::{Change, Kind, Write};
@@ -254,7 +254,7 @@ fn class(
 ) -> bool {
     match &wish.spec.target.class_name {
         Some(class_name) if live.class_name() != class_name => {
-            let created = is_created_for(live, &uid(&world.gateway));
+            let created = is_created(world, live);
             if created {
                 patch.replace(&["spec", "gatewayClassName"], json!(class_name));
             } else {

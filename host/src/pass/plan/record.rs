@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::clean::{is_created_by_us, is_created_for};
+use super::clean::is_created_by_us;
 use super::handover::{self, Readiness};
 use super::{Guarded, uid};
 use crate::cluster::{Change, Kind, Write, name_of};
@@ -136,8 +136,9 @@ fn targets(world: &World, wish: &Wish, ready: Option<Timestamp>) -> Vec<Target> 
                 target.uid = None;
             }
             Some(live) => {
-                target.created = is_created_by_us(target, live, &uid(gateway))
-                    || (defined && is_created_for(live, &uid(gateway)));
+                // Who refers to it as to an existing one wants it to stay.
+                let is_kept = name == *present && !defined;
+                target.created = !is_kept && is_created_by_us(target, live, &uid(gateway));
                 target.uid.clone_from(&live.metadata.uid);
             }
         }

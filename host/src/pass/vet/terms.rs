@@ -1,6 +1,6 @@
 //! What a component may see, and where it may send traffic.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use clap::Args;
 use ipnet::IpNet;
@@ -10,9 +10,12 @@ use ofn_contract::{EntryPort, ObjectName};
 use crate::names;
 
 /// Where clouds serve metadata, credentials among them, besides the link-local addresses that
-/// Kubernetes refuses itself. In this order: AWS on IPv6 (RFC 4193), Alibaba, Azure, Oracle.
-const METADATA: [&str; 4] = [
+/// Kubernetes refuses itself. In this order: AWS on IPv6 (RFC 4193), Google and Oracle on IPv6,
+/// Alibaba, Azure, Oracle.
+const METADATA: [&str; 6] = [
     "fd00:ec2::254/128",
+    "fd20:ce::254/128",
+    "fd00:c1::a9fe:a9fe/128",
     "100.100.100.200/32",
     "168.63.129.16/32",
     "192.0.0.192/32",
@@ -57,6 +60,19 @@ pub struct Terms {
     pub api_server: Vec<SocketAddr>,
 }
 
+/// The IPv4 address that stands behind one of IPv6 (RFC 6052), else the address itself.
+fn translated(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(ip) => match ip.segments() {
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+                Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into()
+            }
+            _ => ip.into(),
+        },
+        ip @ IpAddr::V4(_) => ip,
+    }
+}
+
 impl Terms {
     /// Whether components may see the Services of a namespace.
     pub fn allow_namespace(&self, namespace: &str) -> bool {
@@ -66,33 +82,39 @@ impl Terms {
     /// Whether traffic may be sent to these ports of an address. The API server's address alone is
     /// no reason against it: a data plane on a node of the control plane has it too.
     pub(super) fn allow_address(&self, ip: IpAddr, ports: &[EntryPort]) -> bool {
+        let translated = translated(ip);
         let metadata = || {
             METADATA
                 .iter()
                 .filter_map(|net| net.parse::<IpNet>().ok())
-                .any(|net| net.contains(&ip))
+                .any(|net| net.contains(&ip) || net.contains(&translated))
         };
         let api_server = || {
             let to = |server: &SocketAddr| {
-                server.ip() == ip && ports.iter().any(|port| port.port == server.port())
+                [ip, translated].contains(&server.ip())
+                    && ports.iter().any(|port| port.port == server.port())
             };
             self.api_server.iter().any(to)
         };
         is_reachable(ip)
+            && is_reachable(translated)
             && (self.addresses.iter().any(|allowed| allowed.contains(&ip))
                 || !(metadata() || api_server()))
     }
 
     /// Whether traffic may be sent to a name. What it resolves to is not known here.
     pub(super) fn allow_host_name(name: &str, cluster_domain: &str) -> bool {
-        let inside = name
-            .strip_suffix(cluster_domain)
-            .and_then(|name| name.strip_suffix(".svc."))
-            .or_else(|| name.strip_suffix(".svc"))
-            .unwrap_or(name);
-        !INNER_NAMES.contains(&name)
-            && !name.ends_with(".localhost")
-            && !matches!(inside, "kubernetes.default" | "kubernetes")
+        let inside = name.strip_suffix(cluster_domain).unwrap_or(name);
+        let (namespace, service) = (names::API_SERVER.0, names::API_SERVER.1);
+        let is_api_server = inside
+            .split_once('.')
+            .map_or(inside == service, |(first, rest)| {
+                // Whatever the cluster's domain is, if it is another one than the spec says.
+                let next = rest.strip_prefix(namespace);
+                first == service
+                    && next.is_some_and(|next| next.is_empty() || next.starts_with(".svc"))
+            });
+        !INNER_NAMES.contains(&name) && !name.ends_with(".localhost") && !is_api_server
     }
 
     /// Whether traffic may be sent to a Service.
