@@ -118,13 +118,16 @@ impl KubernetesGateway {
     }
 
     /// The names of the listeners that are ours: recorded, and not owned by somebody who applied
-    /// them. A listener is one unit: whoever owns its key owns it all.
+    /// them. A listener is one unit: whoever owns its key owns it all. One that somebody applied over
+    /// ours and gave up again is what the API server left of ours.
     pub fn ours(&self) -> BTreeSet<String> {
-        self.recorded()
-            .iter()
-            .map(|listener| listener_name(listener).to_owned())
-            .filter(|name| self.applied_by(name).is_none())
-            .collect()
+        let recorded = self.recorded();
+        let names = recorded.iter().map(listener_name);
+        let recorded = names.filter(|name| self.applied_by(name).is_none());
+        let left = self.listeners().iter().map(listener_name);
+        let left =
+            left.filter(|name| managed_fields::is_ours_alone(&self.metadata, &LISTENERS, name));
+        recorded.chain(left).map(str::to_owned).collect()
     }
 
     /// The manager, other than us, that owns a listener by server-side apply.

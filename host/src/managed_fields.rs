@@ -29,6 +29,15 @@ pub fn owner_of<'a>(metadata: &'a ObjectMeta, path: &[&str], name: &str) -> Opti
         .and_then(|entry| entry.manager.as_deref())
 }
 
+/// Whether we own the entry `name` of a list, and nobody else does.
+pub fn is_ours_alone(metadata: &ObjectMeta, path: &[&str], name: &str) -> bool {
+    let entries = metadata.managed_fields.iter().flatten();
+    let mut owners = entries
+        .filter(|entry| owns_key(entry, path, name))
+        .peekable();
+    owners.peek().is_some() && owners.all(is_ours)
+}
+
 /// Whether we own a field by server-side apply.
 pub fn is_applied_by_us(metadata: &ObjectMeta, path: &[&str]) -> bool {
     let mut entries = metadata.managed_fields.iter().flatten();

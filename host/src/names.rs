@@ -47,6 +47,9 @@ pub const MIRROR: &str = "endpointslicemirroring-controller.k8s.io";
 /// Namespace and name of the Service that stands for the API server.
 pub const API_SERVER: (&str, &str) = ("default", "kubernetes");
 
+/// On an OpenFunction Gateway: the Service that is its data plane, `<namespace>/<name>`. Components
+/// read it.
+pub const ENTRY_SERVICE_ANNOTATION: &str = "networking.openfunction.io/entry-service";
 /// Name of the entry Service, in the namespace of the OpenFunction Gateway.
 pub const ENTRY_SERVICE: &str = "gateway";
 
@@ -83,6 +86,8 @@ pub mod reason {
     pub const SERVICE_CONFLICT: &str = "ServiceConflict";
     /// Somebody keeps changing what is ours: it is put right less and less often.
     pub const UNDONE: &str = "Undone";
+    /// It is not known where the data plane of a Gateway is that is to take over.
+    pub const DATA_PLANE_UNKNOWN: &str = "DataPlaneUnknown";
     /// The Kubernetes Gateway that `gatewayDef` names exists with another class.
     pub const CLASS_CONFLICT: &str = "GatewayClassConflict";
     /// Another OpenFunction Gateway is served.

@@ -341,7 +341,9 @@ fn the_old_gateway_serves_on_while_nobody_knows_the_new_ones_data_plane() {
     stage.remove(Kind::Service, &name("infra", "b-envoy"));
     stage.move_to("b");
     stage.report("b", [2, 2]);
-    stage.pass_after(PATIENCE + DRAINING);
+    stage.now += PATIENCE + DRAINING;
+    let problems = stage.try_pass().problems;
+    assert_eq!(problems[0].reason, "DataPlaneUnknown", "{problems:?}");
     assert_eq!(stage.entry(), "a");
     assert!(stage.has_ours("a"));
     stage.insert(Kind::Service, data_plane("b"));

@@ -9,6 +9,7 @@ tests![
     a_foreign_listener_of_our_name_stays_and_is_reported,
     a_listener_on_a_foreign_port_and_host_name_is_reported_and_the_others_are_served,
     a_listener_that_somebody_applies_over_ours_is_theirs,
+    a_listener_that_somebody_applied_over_ours_and_gave_up_is_ours_again,
     our_listeners_come_back_when_somebody_removes_them,
     listeners_that_the_old_controller_put_there_are_ours,
     a_foreign_listener_of_our_name_stays_however_it_was_written,
@@ -98,6 +99,34 @@ async fn a_listener_that_somebody_applies_over_ours_is_theirs(scene: &Scene) -> 
         .has_listeners("contour", &["platform", "ofn-http-external"])
         .await?;
     ensure!(gateway["spec"]["listeners"][1] == theirs, "{gateway:#}");
+    Ok(())
+}
+
+async fn a_listener_that_somebody_applied_over_ours_and_gave_up_is_ours_again(
+    scene: &Scene,
+) -> Result<()> {
+    scene.serve_default().await?;
+    let apply = async |listeners: Value| {
+        let applied = json!({"spec": {"gatewayClassName": "contour", "listeners": listeners}});
+        scene
+            .cluster
+            .apply(Kind::Gateway, &scene.infra, "contour", "neighbour", applied)
+            .await
+    };
+    let theirs = listener("ofn-http-external", "*.theirs.example.com");
+    apply(json!([theirs])).await?;
+    conflict(scene, "ofn-http-external").await?;
+    apply(json!([listener("other", "*.other.example.com")])).await?;
+    scene
+        .gateway("contour", "has our listener as it was", |gateway| {
+            named(&gateway["spec"]["listeners"], "ofn-http-external")
+                .is_some_and(|listener| listener["hostname"] == "*.ofn.io")
+        })
+        .await?;
+    scene.delete_openfunction().await?;
+    scene
+        .has_listeners("contour", &["platform", "other"])
+        .await?;
     Ok(())
 }
 

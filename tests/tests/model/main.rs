@@ -138,6 +138,17 @@ fn other_writers_keep_theirs_when_a_gateway_is_moved_or_deleted() {
 }
 
 #[test]
+fn a_host_that_ends_beside_another_writer_is_made_up_for() {
+    let world = World {
+        foreign: &[Foreign::Add("a"), Foreign::Wipe("a")],
+        most_foreign: 1,
+        most_crashes: 1,
+        ..World::new(&[Edit::Listeners(&["blue"])], 1)
+    };
+    assert_eq!(explore("a crash, and another writer", world), None);
+}
+
+#[test]
 fn listeners_that_somebody_takes_out_again_and_again_come_back_when_that_ends() {
     let world = World {
         foreign: &[Foreign::Wipe("a")],

@@ -158,6 +158,9 @@ fn wished(state: &State) -> Result<(), String> {
             return Err(format!("{name} still has our annotation"));
         }
     }
+    if target.is_none() && state.entry().is_some() {
+        return Err(format!("the entry should be gone: {:#?}", state.entry()));
+    }
     if let Some(target) = target {
         let service = infra(&data_plane(&target.name));
         let host = format!("{}.{}.svc.cluster.local", service.name, service.namespace);
