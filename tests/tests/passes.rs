@@ -181,10 +181,7 @@ proptest! {
         let stage = Stage::new(&theirs, &ours);
         let before = stage.gateway();
         stage.pass();
-        stage.change(Kind::Gateway, stage.ofn(), |ofn| {
-            ofn["metadata"]["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
-        });
-        stage.pass();
+        delete(&stage);
         let after = stage.gateway();
         prop_assert_eq!(&after["spec"], &before["spec"]);
         let annotations = &after["metadata"]["annotations"];

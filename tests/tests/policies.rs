@@ -129,18 +129,24 @@ fn insert(cluster: &Offline, kind: Kind, object: Value) {
     cluster.insert(kind, &object);
 }
 
+fn class(cluster: &Offline, name: &str, controller: &str) {
+    let object = json!({"metadata": {"name": name}, "spec": {"controllerName": controller}});
+    insert(cluster, Kind::GatewayClass, object);
+}
+
+fn openfunction(cluster: &Offline, spec: Value) {
+    let object = json!({
+        "metadata": {"namespace": "ofn", "name": "openfunction"},
+        "spec": spec,
+    });
+    insert(cluster, Kind::Gateway, object);
+}
+
 /// Traefik's class, a Gateway with one listener of somebody else, and an OpenFunction Gateway with
 /// one listener `mine`, after a pass.
 fn traefik(theirs: Value, mine: Value) -> (Offline, Value) {
     let cluster = Offline::default();
-    insert(
-        &cluster,
-        Kind::GatewayClass,
-        json!({
-            "metadata": {"name": "traefik"},
-            "spec": {"controllerName": "traefik.io/gateway-controller"},
-        }),
-    );
+    class(&cluster, "traefik", "traefik.io/gateway-controller");
     insert(
         &cluster,
         Kind::KubernetesGateway,
@@ -149,16 +155,12 @@ fn traefik(theirs: Value, mine: Value) -> (Offline, Value) {
             "spec": {"gatewayClassName": "traefik", "listeners": [theirs]},
         }),
     );
-    insert(
+    openfunction(
         &cluster,
-        Kind::Gateway,
         json!({
-            "metadata": {"namespace": "ofn", "name": "openfunction"},
-            "spec": {
-                "domain": "ofn.io",
-                "gatewayRef": {"namespace": "infra", "name": "web"},
-                "gatewaySpec": {"listeners": [mine]},
-            },
+            "domain": "ofn.io",
+            "gatewayRef": {"namespace": "infra", "name": "web"},
+            "gatewaySpec": {"listeners": [mine]},
         }),
     );
     let gateway = passed(&cluster);
@@ -224,13 +226,7 @@ fn a_port_that_traefik_maps_is_written_mapped_and_shown_as_the_user_wrote_it() {
     assert_eq!(listeners[0]["port"], 80);
 }
 
-/// Takes the class away from Traefik's Gateway, as when a chart is installed anew.
-fn without_class(cluster: &Offline) {
-    let mut gateway = get(cluster, Kind::KubernetesGateway, "infra", "web");
-    gateway["spec"]["gatewayClassName"] = json!("gone");
-    insert(cluster, Kind::KubernetesGateway, gateway);
-}
-
+/// As when a chart is installed anew.
 #[test]
 fn without_its_class_a_gateway_is_decided_on_as_before() {
     let theirs = listener("theirs", 8443, "a.example.com");
@@ -240,7 +236,9 @@ fn without_its_class_a_gateway_is_decided_on_as_before() {
     };
     let before = listeners(&cluster);
     assert_eq!(before[1]["port"], 8000);
-    without_class(&cluster);
+    let mut web = get(&cluster, Kind::KubernetesGateway, "infra", "web");
+    web["spec"]["gatewayClassName"] = json!("gone");
+    insert(&cluster, Kind::KubernetesGateway, web);
     let gateway = passed(&cluster);
     assert_eq!(listeners(&cluster), before);
     assert_eq!(gateway["status"]["policy"]["name"], "traefik");
@@ -253,14 +251,7 @@ fn without_its_class_a_gateway_is_decided_on_as_before() {
 fn an_annotation_names_the_component_for_a_controller_that_nobody_knows() {
     let theirs = listener("theirs", 8443, "a.example.com");
     let (cluster, mut gateway) = traefik(theirs, listener("mine", 80, "*.ofn.io"));
-    insert(
-        &cluster,
-        Kind::GatewayClass,
-        json!({
-            "metadata": {"name": "traefik"},
-            "spec": {"controllerName": "example.com/a-traefik-of-ours"},
-        }),
-    );
+    class(&cluster, "traefik", "example.com/a-traefik-of-ours");
     let decided = |gateway: &Value| gateway["status"]["policy"]["name"].clone();
     assert_eq!(decided(&passed(&cluster)), "standard");
     gateway["metadata"]["annotations"]["networking.openfunction.io/policy"] = json!("traefik");
@@ -274,23 +265,12 @@ fn an_annotation_names_the_component_for_a_controller_that_nobody_knows() {
 #[test]
 fn where_every_listener_is_refused_no_gateway_is_created() {
     let cluster = Offline::default();
-    insert(
+    class(&cluster, "waypoint", "istio.io/mesh-controller");
+    openfunction(
         &cluster,
-        Kind::GatewayClass,
         json!({
-            "metadata": {"name": "waypoint"},
-            "spec": {"controllerName": "istio.io/mesh-controller"},
-        }),
-    );
-    insert(
-        &cluster,
-        Kind::Gateway,
-        json!({
-            "metadata": {"namespace": "ofn", "name": "openfunction"},
-            "spec": {
-                "domain": "ofn.io",
-                "gatewayDef": {"namespace": "infra", "name": "web", "gatewayClassName": "waypoint"},
-            },
+            "domain": "ofn.io",
+            "gatewayDef": {"namespace": "infra", "name": "web", "gatewayClassName": "waypoint"},
         }),
     );
     let gateway = passed(&cluster);

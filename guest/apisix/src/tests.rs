@@ -194,12 +194,17 @@ fn version_1_takes_a_listener_with_a_kind_of_route_that_it_expects() {
         let answer = asked(scene(VERSION_1, "{}").listener_as(with_kinds(protocol, kinds)));
         assert_eq!(answer.refused(), [""; 0], "{protocol} {kinds:?}");
     }
-    let odd = with_kinds("TLS", &["GRPCRoute"]);
-    assert_eq!(
-        asked(scene(VERSION_1, "{}").listener_as(odd)).refusal("web"),
-        "InvalidRouteKinds: version 1 of APISIX's ingress controller takes only TLSRoute or TCPRoute \
-         for protocol TLS: write that into allowedRoutes.kinds of the listener, or remove them"
-    );
+    for (protocol, only) in [("HTTP", "HTTPRoute"), ("TLS", "TLSRoute or TCPRoute")] {
+        let odd = with_kinds(protocol, &["GRPCRoute"]);
+        assert_eq!(
+            asked(scene(VERSION_1, "{}").listener_as(odd)).refusal("web"),
+            format!(
+                "InvalidRouteKinds: version 1 of APISIX's ingress controller takes only {only} for \
+                 protocol {protocol}: write that into allowedRoutes.kinds of the listener, or remove \
+                 them"
+            )
+        );
+    }
 }
 
 /// What version 1 writes, after what the CRD filled in; `written` is the generation of our change.

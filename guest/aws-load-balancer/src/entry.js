@@ -52,11 +52,8 @@ function ports(listeners) {
     if (ports.some((other) => other.port === port && other.protocol === protocol)) continue;
     const plain = `${protocol.toLowerCase()}-${port}`;
     const isFree = (name) => isLabel(name) && !ports.some((other) => other.name === name);
-    let free = [name, plain].find(isFree);
-    for (let number = 2; free === undefined; number += 1) {
-      free = [`${plain}-${number}`].find(isFree);
-    }
-    ports.push({ name: free, port, protocol });
+    const numbered = ports.map((_, index) => `${plain}-${index + 2}`);
+    ports.push({ name: [name, plain, ...numbered].find(isFree), port, protocol });
   }
   return ports;
 }

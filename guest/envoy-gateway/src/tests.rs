@@ -156,12 +156,12 @@ fn a_gateway_without_an_address_is_scheduled_and_not_ready() {
     );
 }
 
-/// A status without addresses, in the words of internal/gatewayapi/status/gateway.go.
-fn not_programmed(reason: &str, message: &str, addresses: &str) -> Answer {
+/// A status with the address of a node, in the words of internal/gatewayapi/status/gateway.go.
+fn not_programmed(reason: &str, message: &str) -> Answer {
     let status = format!(
         "
 status:
-  addresses: [{addresses}]
+  addresses: [{{type: IPAddress, value: 192.0.2.14}}]
   conditions:
   - {{type: Accepted, status: 'True', reason: Accepted, message: The Gateway has been scheduled by Envoy Gateway, observedGeneration: 1}}
   - {{type: Programmed, status: 'False', reason: {reason}, message: '{message}', observedGeneration: 1}}
@@ -172,7 +172,6 @@ status:
 
 #[test]
 fn a_gateway_that_is_not_programmed_is_not_ready_in_envoy_gateways_words() {
-    let node = "{type: IPAddress, value: 192.0.2.14}";
     for (reason, message) in [
         ("NoResources", "Deployment replicas unavailable"),
         (
@@ -181,7 +180,7 @@ fn a_gateway_that_is_not_programmed_is_not_ready_in_envoy_gateways_words() {
              addresses is 16",
         ),
     ] {
-        let answer = not_programmed(reason, message, node);
+        let answer = not_programmed(reason, message);
         assert_eq!(
             answer.condition("Ready"),
             format!("False {reason}: {message}")

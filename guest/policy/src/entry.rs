@@ -88,16 +88,12 @@ pub fn ports(listeners: &[Listener]) -> Vec<EntryPort> {
     for (listener, protocol) in first_of_each_port(listeners) {
         let free = |name: &str| !ports.iter().any(|port| port.name == name);
         let plain = format!("{}-{}", protocol.to_lowercase(), listener.port);
+        let numbered = (2..).map(|number| format!("{plain}-{number}"));
         let name = [listener.name.clone(), plain.clone()]
             .into_iter()
+            // Only for one after a listener that is named after another one's port and protocol.
+            .chain(numbered)
             .find(|name| is_label(name) && free(name))
-            // Only a listener named after another one's port and protocol comes here. There are fewer
-            // ports than numbers.
-            .or_else(|| {
-                (2..)
-                    .map(|number| format!("{plain}-{number}"))
-                    .find(|name| free(name))
-            })
             .unwrap_or_default();
         ports.push(EntryPort {
             name,

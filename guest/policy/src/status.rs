@@ -48,7 +48,8 @@ pub fn aggregate(
         let ready = &listener.conditions[0];
         (ready.status != "True").then_some((listener.name.as_str(), ready))
     });
-    let scheduled = match seen.accepted() {
+    let accepted = seen.accepted();
+    let scheduled = match &accepted {
         // One bad listener of somebody else makes some implementations refuse the Gateway, while
         // they serve its other listeners.
         Verdict::No(reported) if reported.reason == LISTENERS_NOT_VALID => match bad {
@@ -72,14 +73,12 @@ pub fn aggregate(
         Verdict::Nothing(_) => seen.refused_for_listeners(),
     };
     // Some say that they programmed what they do not accept.
-    let refused = match seen.accepted() {
-        Verdict::No(reported) => {
-            reported.status == "False" && reported.reason != LISTENERS_NOT_VALID
-        }
-        Verdict::Yes | Verdict::Nothing(_) => false,
-    };
+    let refused = matches!(
+        &accepted,
+        Verdict::No(said) if said.status == "False" && said.reason != LISTENERS_NOT_VALID
+    );
     let ready = match (judged_by_listeners, bad) {
-        (true, _) if refused => seen.accepted().condition("Ready", ready()),
+        (true, _) if refused => accepted.condition("Ready", ready()),
         (true, None) => ready(),
         (true, Some((name, bad))) => listener_condition(name, bad),
         (false, _) if !class_exists && scheduled.status != "True" => scheduled.renamed("Ready"),

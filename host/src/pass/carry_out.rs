@@ -48,7 +48,8 @@ pub async fn carry_out<C: Cluster>(
                 give_up_target(error, &plan.writes, world, &mut outcome)?;
                 continue;
             };
-            let found = if is_of_present(&error, &plan.writes, wish) {
+            let is_present = |write: &Write| write.name == wish.spec.target.name;
+            let found = if refused_gateway(&error, &plan.writes).is_some_and(is_present) {
                 reject_listeners(wish, &error, &plan.order, world)
             } else {
                 Vec::new()
@@ -83,11 +84,7 @@ fn give_up_target(
     world: &mut World,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
-    let refused = |write: &&Write| {
-        write.kind == Kind::KubernetesGateway
-            && matches!(&error, WriteError::Refused { write: refused, .. } if *refused == write.to_string())
-    };
-    match writes.iter().find(refused) {
+    match refused_gateway(&error, writes) {
         Some(write) => {
             world.targets.remove(&write.name);
             outcome.notices.push(Notice::new(
@@ -100,16 +97,14 @@ fn give_up_target(
     }
 }
 
-/// Whether it is a write to the present Kubernetes Gateway that was refused.
-fn is_of_present(error: &WriteError, writes: &[Write], wish: &Wish) -> bool {
+/// The write to a Kubernetes Gateway that was refused.
+fn refused_gateway<'a>(error: &WriteError, writes: &'a [Write]) -> Option<&'a Write> {
     let WriteError::Refused { write: refused, .. } = error else {
-        return false;
+        return None;
     };
-    writes.iter().any(|write| {
-        write.kind == Kind::KubernetesGateway
-            && write.name == wish.spec.target.name
-            && write.to_string() == *refused
-    })
+    writes
+        .iter()
+        .find(|write| write.kind == Kind::KubernetesGateway && write.to_string() == *refused)
 }
 
 /// The names of the listeners that the API server objects to: it names them by their index, or says

@@ -169,8 +169,22 @@ impl World {
         Some(policy.name.as_str()).filter(|name| *name != STANDARD)
     }
 
-    /// Whether the component that is asked was chosen for the vendor: only then settings mean
-    /// anything to it.
+    /// The settings, where they mean anything to the component that is asked.
+    fn settings(&self, spec: &contract::EffectiveSpec) -> Vec<KeyValue> {
+        if !self.vendor_is_known(spec) {
+            return Vec::new();
+        }
+        let setting = |(key, value): (&String, &String)| {
+            Some(KeyValue {
+                key: key.strip_prefix(names::SETTING_PREFIX)?.to_owned(),
+                value: value.clone(),
+            })
+        };
+        let annotations = self.gateway.annotations().iter();
+        annotations.filter_map(setting).collect()
+    }
+
+    /// Whether the component that is asked was chosen for the vendor.
     fn vendor_is_known(&self, spec: &contract::EffectiveSpec) -> bool {
         self.class.is_some()
             || self
@@ -185,18 +199,7 @@ impl World {
         contract::Observation {
             name: name_of(&self.gateway),
             annotations: annotations(&self.gateway),
-            settings: self
-                .gateway
-                .annotations()
-                .iter()
-                .filter(|_| self.vendor_is_known(spec))
-                .filter_map(|(key, value)| {
-                    Some(KeyValue {
-                        key: key.strip_prefix(names::SETTING_PREFIX)?.to_owned(),
-                        value: value.clone(),
-                    })
-                })
-                .collect(),
+            settings: self.settings(spec),
             spec: spec.clone(),
             kubernetes_gateway: self.target(spec).map(KubernetesGateway::to_contract),
             gateway_class: self.class.as_ref().map(GatewayClass::to_contract),

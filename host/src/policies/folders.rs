@@ -341,13 +341,15 @@ fn next(files: &BTreeMap<FileId, File>, before: &[Serving]) -> Vec<Serving> {
         next.entry(serving.name().to_owned()).or_insert(serving);
     }
     let mut next: Vec<_> = next.into_values().collect();
-    let is_given = |serving: &Serving| {
-        let file = files.get(&serving.file);
-        let good = file.and_then(|file| file.good.as_ref());
-        good.is_some_and(|good| good.description.name == serving.name())
-    };
-    next.sort_by_key(|serving| (!is_given(serving), serving.file.clone()));
+    next.sort_by_key(|serving| (is_left(files, serving), serving.file.clone()));
     next
+}
+
+/// Whether the file of a component is gone, or gives another one.
+fn is_left(files: &BTreeMap<FileId, File>, serving: &Serving) -> bool {
+    let is_other = |good: &Arc<PolicyComponent>| good.description.name != serving.name();
+    let file = files.get(&serving.file);
+    file.is_none_or(|file| file.good.as_ref().is_some_and(is_other))
 }
 
 fn all(serving: &[Serving]) -> Vec<Arc<PolicyComponent>> {
@@ -391,9 +393,7 @@ fn standing(files: &BTreeMap<FileId, File>, serving: &[Serving]) -> BTreeSet<New
     }
     let mut claimed = BTreeMap::new();
     for serving in serving {
-        let file = files.get(&serving.file);
-        let is_other = |good: &Arc<PolicyComponent>| good.description.name != serving.name();
-        if file.is_none_or(|file| file.good.as_ref().is_some_and(is_other)) {
+        if is_left(files, serving) {
             standing.insert(News::Left {
                 file: serving.file.to_string(),
                 policy: Named::of(&serving.policy),

@@ -92,7 +92,7 @@ impl Compiler {
             // One that dies does not read to the end; how it died says more.
             scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(bytes)));
             let code = scope.spawn(move || {
-                let code = read(stdout, limits.code.as_u64() + 1);
+                let code = read(stdout, limits.code.as_u64().saturating_add(1));
                 let _ = ended.send(());
                 code
             });
@@ -140,11 +140,10 @@ fn shown(said: &str) -> String {
 }
 
 /// Reads to the end, and gives so many bytes of the beginning: who writes is not to fail.
-fn read_all(from: Option<impl Read>, most: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Some(mut from) = from {
-        let _ = from.by_ref().take(most).read_to_end(&mut bytes);
-        let _ = std::io::copy(&mut from, &mut std::io::sink());
+fn read_all(mut from: Option<impl Read>, most: u64) -> Vec<u8> {
+    let bytes = read(from.as_mut(), most);
+    if let Some(mut rest) = from {
+        let _ = std::io::copy(&mut rest, &mut std::io::sink());
     }
     bytes
 }

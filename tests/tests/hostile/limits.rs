@@ -163,7 +163,9 @@ fn file() {
     };
     assert!(load_in(&sandbox(limits(bytes.len())), &bytes).is_ok());
     let error = load_in(&sandbox(limits(bytes.len() - 1)), &bytes).err();
-    assert!(error.expect("refused").defect.reason() == "PolicyFileTooLarge");
+    let defect = *error.expect("refused").defect;
+    assert!(matches!(defect, Defect::File(_)), "{defect}");
+    assert_eq!(defect.reason(), "PolicyFileTooLarge");
 }
 
 fn standard() -> Vec<u8> {

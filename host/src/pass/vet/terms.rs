@@ -105,7 +105,7 @@ impl Terms {
     /// Whether traffic may be sent to a name. What it resolves to is not known here.
     pub(super) fn allow_host_name(name: &str, cluster_domain: &str) -> bool {
         let inside = name.strip_suffix(cluster_domain).unwrap_or(name);
-        let (namespace, service) = (names::API_SERVER.0, names::API_SERVER.1);
+        let (namespace, service) = names::API_SERVER;
         let is_api_server = inside
             .split_once('.')
             .map_or(inside == service, |(first, rest)| {
