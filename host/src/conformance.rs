@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ofn_contract::text::is_printable;
+use ofn_contract::text;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
@@ -29,7 +29,7 @@ const LONGEST_SHRINK: u32 = 10_000;
 /// So long it may be tried before it serves. What was not tried then is left to the passes: each call
 /// is bounded, but a component that is slow each time must not hold up the others.
 const LONGEST_QUICK: Duration = Duration::from_secs(2);
-/// As much is shown of what a component did, in characters: it may be the component's own text.
+/// As much is shown of what a component did, in bytes: it may be the component's own text.
 const LONGEST_WHY: usize = 2000;
 
 /// A rule that a component breaks.
@@ -198,12 +198,5 @@ fn try_kind(
 
 /// A text that may be the component's, for a terminal.
 fn shown(text: &str) -> String {
-    let printable = |char| {
-        if is_printable(char) {
-            char
-        } else {
-            char::REPLACEMENT_CHARACTER
-        }
-    };
-    text.chars().take(LONGEST_WHY).map(printable).collect()
+    text::cut(text::printable(text), LONGEST_WHY)
 }

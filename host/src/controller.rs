@@ -4,7 +4,11 @@
 //! bring is kept but the metadata of OpenFunction Gateways, so memory does not grow with the
 //! cluster.
 
-use std::collections::{BTreeMap, HashMap};
+mod events;
+mod ground;
+mod interest;
+
+use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,19 +22,22 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Api, DynamicObject, PartialObjectMeta};
 use kube::core::ApiResource;
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
-use ofn_contract::{KeyValue, ObjectName, ServiceQuery};
+use ofn_contract::ObjectName;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::block_in_place;
 
-use crate::cluster::live::{Live, api_server, gateway_api_version};
+use self::events::{tell, tell_of_policies};
+use self::ground::Ground;
+use self::interest::{is_entry, matches};
+use crate::cluster::live::Live;
 use crate::cluster::{Cluster, Kind, name_of};
+use crate::pass;
 use crate::pass::observe::Interest;
-use crate::pass::report::Problem;
-use crate::pass::{self, Outcome};
-use crate::policies::{Followed, News, Policies};
+use crate::policies::{Followed, Policies};
 use crate::{api, metrics, names};
 
 type GatewayMeta = PartialObjectMeta<api::Gateway>;
@@ -41,11 +48,6 @@ const RESYNC: Duration = Duration::from_secs(600);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 /// The longest wait after a failure.
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
-/// How often we ask what is served while something is missing.
-const MISSING: Duration = Duration::from_millis(500);
-/// How often we ask what is served while all is there: an upgrade of the Gateway API's definitions
-/// is noticed this late.
-const SERVED: Duration = Duration::from_secs(5);
 /// Objects read at once when a watch begins.
 const PAGE: u32 = 100;
 
@@ -57,12 +59,12 @@ struct Context {
     gateways: Store<GatewayMeta>,
     interests: Mutex<HashMap<ObjectName, Interest>>,
     failures: Mutex<HashMap<ObjectName, u32>>,
-    recorder: Recorder,
 }
 
 /// Watches a cluster and makes passes until `shutdown` is done; a pass that is under way ends
 /// first. Waits while the APIs that it needs are not served, and begins anew when the Gateway API
-/// comes to be served in another version. Another component serves from the next pass on.
+/// comes to be served in another version, or the API server elsewhere. Another component serves from
+/// the next pass on.
 ///
 /// # Errors
 ///
@@ -78,100 +80,43 @@ pub async fn run(
         .context("the API server does not answer")?;
     let shutdown = shutdown.shared();
     while shutdown.peek().is_none() {
-        let version = tokio::select! {
-            version = discover(&client) => version,
+        let ground = tokio::select! {
+            ground = ground::discover(&client) => ground,
             () = shutdown.clone() => break,
         };
-        tracing::info!(gateway_api = version, "the Gateway API is served");
+        tracing::info!(
+            gateway_api = ground.gateway_api,
+            "the Gateway API is served"
+        );
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let until = async {
             tokio::select! {
                 () = shutdown.clone() => {}
-                () = served_otherwise(&client, &version) => {}
+                () = ground::has_changed(&client, &ground) => {}
             }
             drop(stop);
         };
-        let passes = make_passes(&client, &mut policies, &version, stopped.map(drop));
+        let passes = make_passes(&client, &mut policies, &ground, stopped.map(drop));
         tokio::join!(until, passes);
     }
     Ok(())
-}
-
-/// Waits for the APIs that everything rests on. Answers the version of the Gateway API to use.
-async fn discover(client: &Client) -> String {
-    let mut told = String::new();
-    loop {
-        let waiting = match Served::ask(client).await {
-            Ok(Served {
-                gateway_api: Some(version),
-                openfunction: true,
-            }) => return version,
-            Ok(Served {
-                gateway_api: None, ..
-            }) => "the cluster does not serve the Gateway API \
-                   (gateways.gateway.networking.k8s.io) in v1 or v1beta1; install its CRDs"
-                .to_owned(),
-            Ok(_) => "the cluster does not serve the OpenFunction API \
-                      (gateways.networking.openfunction.io); install its CRD: ofn-gateway crd"
-                .to_owned(),
-            Err(error) => format!("the API server cannot be asked what it serves: {error}"),
-        };
-        if waiting != told {
-            tracing::warn!("waiting: {waiting}");
-            told = waiting;
-        }
-        tokio::time::sleep(MISSING).await;
-    }
-}
-
-/// Waits until the Gateway API is served in another version than this, or one of the APIs is gone.
-async fn served_otherwise(client: &Client, version: &str) {
-    loop {
-        tokio::time::sleep(SERVED).await;
-        // An API server that does not answer is the watches' matter.
-        let Ok(served) = Served::ask(client).await else {
-            continue;
-        };
-        if served.gateway_api.as_deref() != Some(version) || !served.openfunction {
-            tracing::info!(was = version, "the cluster serves other APIs than before");
-            return;
-        }
-    }
-}
-
-/// Which of the APIs that everything rests on a cluster serves.
-struct Served {
-    gateway_api: Option<String>,
-    openfunction: bool,
-}
-
-impl Served {
-    async fn ask(client: &Client) -> kube::Result<Self> {
-        let groups = client.list_api_groups().await?.groups;
-        let ours = api::Gateway::group(&());
-        Ok(Self {
-            gateway_api: gateway_api_version(client).await?,
-            openfunction: groups.iter().any(|group| group.name == ours),
-        })
-    }
 }
 
 /// Watches a cluster and makes passes until `stop` is done.
 async fn make_passes(
     client: &Client,
     policies: &mut Followed,
-    gateway_api: &str,
+    ground: &Ground,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
-    let cluster = Live::new(client.clone(), gateway_api);
+    let cluster = Live::new(client.clone(), ground.gateway_api.as_str());
     let page = watcher::Config::default().page_size(PAGE);
     let controller = Controller::new(Api::<GatewayMeta>::all(client.clone()), page.clone())
         .with_config(controller::Config::default().concurrency(4));
     let context = Arc::new(Context {
-        recorder: recorder(client.clone()),
         cluster: cluster.clone(),
         policies: policies.policies.clone(),
-        api_server: api_server(client).await,
+        api_server: ground.api_server.clone(),
         gateways: controller.store(),
         interests: Mutex::default(),
         failures: Mutex::default(),
@@ -272,7 +217,7 @@ async fn make_passes(
         // Until they are known there is nobody to tell. It fails where the passes end.
         let _ = context.gateways.wait_until_ready().await;
         while let Some(news) = policies.news.recv().await {
-            context.tell_of_policies(&news).await;
+            tell_of_policies(&context, &news).await;
         }
         std::future::pending().await
     };
@@ -314,7 +259,11 @@ async fn reconcile(
             let began = Instant::now();
             // The whole pass has the same ones.
             let policies = context.policies.borrow().beside(context.api_server.clone());
-            let ended = pass::pass(&context.cluster, &policies, &name, &mut interested).await;
+            // A component may use all its time, and watches, health and metrics need theirs.
+            let ended = block_in_place(|| {
+                let pass = pass::pass(&context.cluster, &policies, &name, &mut interested);
+                Handle::current().block_on(pass)
+            });
             metrics::pass_ended(ended.is_ok(), began.elapsed());
             let outcome = ended?;
             lock(&context.failures).remove(&name);
@@ -343,79 +292,6 @@ fn after_failure(gateway: Arc<GatewayMeta>, error: &pass::Error, context: Arc<Co
     Action::requeue(wait)
 }
 
-/// Logs and events, once for each problem: what the status says already is not told again.
-async fn tell(context: &Context, gateway: &GatewayMeta, outcome: &Outcome) {
-    let name = name_of(gateway);
-    let problems = outcome.new_problems.iter().map(
-        |Problem {
-             listener,
-             reason,
-             message,
-         }| {
-            let listener = listener.as_ref().map(|name| format!("Listener {name}: "));
-            (reason, format!("{}{message}", listener.unwrap_or_default()))
-        },
-    );
-    let notices = outcome
-        .notices
-        .iter()
-        .map(|notice| (&notice.reason, notice.message.clone()));
-    for (reason, message) in problems.chain(notices) {
-        tracing::warn!(gateway = %name, reason, "{message}");
-        publish(
-            &context.recorder,
-            gateway,
-            EventType::Warning,
-            reason,
-            message,
-        )
-        .await;
-    }
-}
-
-fn recorder(client: Client) -> Recorder {
-    let reporter = Reporter {
-        controller: names::MANAGER.to_owned(),
-        instance: std::env::var("POD_NAME").ok(),
-    };
-    Recorder::new(client, reporter)
-}
-
-async fn publish(
-    recorder: &Recorder,
-    gateway: &GatewayMeta,
-    type_: EventType,
-    reason: &str,
-    note: String,
-) {
-    let event = Event {
-        type_,
-        reason: reason.to_owned(),
-        note: Some(shortened(note)),
-        action: "Reconcile".to_owned(),
-        secondary: None,
-    };
-    let mut about = gateway.object_ref(&());
-    about.api_version = Some(api::Gateway::api_version(&()).into_owned());
-    about.kind = Some(api::Gateway::kind(&()).into_owned());
-    if let Err(error) = recorder.publish(&event, &about).await {
-        tracing::warn!(gateway = %name_of(gateway), %error, "an event could not be written");
-    }
-}
-
-/// The API server takes notes of at most 1 kB.
-fn shortened(mut note: String) -> String {
-    if note.len() > 1000 {
-        let end = (0..=996)
-            .rev()
-            .find(|end| note.is_char_boundary(*end))
-            .unwrap_or_default();
-        note.truncate(end);
-        note.push('…');
-    }
-    note
-}
-
 impl Context {
     /// The OpenFunction Gateway that is served: the oldest, then the first by namespace and name.
     /// One that is being deleted is served until it is gone.
@@ -434,25 +310,6 @@ impl Context {
             .map(key)
             .min()
             .map(|(_, name)| name)
-    }
-
-    /// An event on the OpenFunction Gateway that is served: there is no other object to tell of the
-    /// components that decide for it.
-    async fn tell_of_policies(&self, news: &News) {
-        let type_ = match news {
-            // As each is when the program starts.
-            News::Serves { before: None, .. } => return,
-            News::Serves { .. } => EventType::Normal,
-            _ => EventType::Warning,
-        };
-        let served = self
-            .served()
-            .and_then(|served| self.gateways.get(&reference(&served)));
-        if let Some(served) = served {
-            // One that has published an event repeats it for whatever has the same reason.
-            let recorder = recorder(self.cluster.client().clone());
-            publish(&recorder, &served, type_, news.reason(), news.to_string()).await;
-        }
     }
 
     fn interested(
@@ -475,37 +332,4 @@ fn reference(name: &ObjectName) -> ObjectRef<GatewayMeta> {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn is_entry(service: &Service, gateway: &ObjectName) -> bool {
-    service.name_any() == names::ENTRY_SERVICE
-        && service.namespace().as_deref() == Some(&gateway.namespace)
-}
-
-fn matches(query: &ServiceQuery, service: &Service) -> bool {
-    let namespace = service.namespace().unwrap_or_default();
-    match query {
-        ServiceQuery::ByName(name) => {
-            name.name == service.name_any() && name.namespace == namespace
-        }
-        ServiceQuery::ByLabels(query) => {
-            // One that lost its label meant something before: who knows only what is now cannot
-            // tell, so all of the namespace count.
-            query
-                .namespace
-                .as_ref()
-                .is_none_or(|wanted| *wanted == namespace)
-                && (query.namespace.is_some() || has_labels(service.labels(), &query.labels))
-        }
-        ServiceQuery::ByClusterIp(ip) => service
-            .spec
-            .as_ref()
-            .is_some_and(|spec| spec.cluster_ips.iter().flatten().any(|other| other == ip)),
-    }
-}
-
-fn has_labels(labels: &BTreeMap<String, String>, wanted: &[KeyValue]) -> bool {
-    wanted
-        .iter()
-        .all(|label| labels.get(&label.key) == Some(&label.value))
 }

@@ -140,15 +140,28 @@ impl KubernetesGateway {
         managed_fields::owner_of(&self.metadata, &LISTENERS, listener)
     }
 
-    /// The generation that we recorded for our own last change of the spec. 0 if there is none.
+    /// The generation that we recorded for our own last change of the spec. 0 if there is none, or
+    /// if the record is of another life: somebody has made the Gateway anew with what was written
+    /// on the one before, as `kubectl replace --force` and restored backups do.
     pub fn recorded_generation(&self) -> i64 {
-        self.annotation(names::GENERATION_ANNOTATION)
-            .and_then(|text| text.parse().ok())
-            .unwrap_or_default()
+        let record = self
+            .annotation(names::GENERATION_ANNOTATION)
+            .unwrap_or_default();
+        let (generation, is_of_this_life) = match record.split_once(' ') {
+            Some((generation, uid)) => (generation, uid == self.uid()),
+            None => (record, managed_fields::may_have_written(&self.metadata)),
+        };
+        let generation = generation.parse().ok().filter(|_| is_of_this_life);
+        generation.unwrap_or_default()
+    }
+
+    /// What to record for a generation that our own change produces.
+    pub fn generation_record(&self, generation: i64) -> String {
+        format!("{generation} {}", self.uid())
     }
 
     /// The generation that our own last change produced. A record beyond the present generation
-    /// is one of another life (a restored backup) and counts for nothing.
+    /// counts for nothing.
     pub fn written_generation(&self) -> i64 {
         Some(self.recorded_generation())
             .filter(|written| *written <= self.generation())

@@ -38,6 +38,13 @@ pub fn is_ours_alone(metadata: &ObjectMeta, path: &[&str], name: &str) -> bool {
     owners.peek().is_some() && owners.all(is_ours)
 }
 
+/// Whether we have written something into an object, as far as can be known: where nothing is recorded
+/// of anybody, we may have.
+pub fn may_have_written(metadata: &ObjectMeta) -> bool {
+    let mut entries = metadata.managed_fields.iter().flatten().peekable();
+    entries.peek().is_none() || entries.any(is_ours)
+}
+
 /// Whether we own a field by server-side apply.
 pub fn is_applied_by_us(metadata: &ObjectMeta, path: &[&str]) -> bool {
     let mut entries = metadata.managed_fields.iter().flatten();

@@ -20,7 +20,8 @@ pub const TAKEN_OUT_ANNOTATION: &str = "networking.openfunction.io/defaults-take
 
 /// On a Kubernetes Gateway: exactly the listeners that were put there, a JSON list.
 pub const INJECTED_ANNOTATION: &str = "networking.openfunction.io/injected-listeners";
-/// On a Kubernetes Gateway: the generation that our own last change of its spec produced.
+/// On a Kubernetes Gateway: the generation that our own last change of its spec produced, and the uid of
+/// the Gateway, `<generation> <uid>`; without a uid where it was not known yet.
 pub const GENERATION_ANNOTATION: &str = "networking.openfunction.io/injected-generation";
 /// On a Kubernetes Gateway that we created: the uid of the OpenFunction Gateway it is for.
 pub const CREATED_FOR_ANNOTATION: &str = "networking.openfunction.io/created-for";
@@ -51,7 +52,7 @@ pub const API_SERVER: (&str, &str) = ("default", "kubernetes");
 /// read it.
 pub const ENTRY_SERVICE_ANNOTATION: &str = "networking.openfunction.io/entry-service";
 /// Name of the entry Service, in the namespace of the OpenFunction Gateway.
-pub const ENTRY_SERVICE: &str = "gateway";
+pub const ENTRY_SERVICE: &str = ofn_contract::ENTRY_SERVICE;
 
 /// Reasons of conditions and events that this host gives. Implementations' own reasons are passed
 /// on as they are.
@@ -70,6 +71,8 @@ pub mod reason {
     pub const POLICY_ANSWER_INVALID: &str = "PolicyAnswerInvalid";
     /// A policy component changes its mind though the user wishes the same.
     pub const POLICY_UNSTABLE: &str = "PolicyUnstable";
+    /// Another policy component decides than before.
+    pub const POLICY_SWAPPED: &str = "PolicySwapped";
     /// Too many instances of policy components are at work.
     pub const POLICY_BUSY: &str = "PolicyBusy";
     /// The spec breaks a rule: the message names the fields.

@@ -26,7 +26,7 @@ use self::plan::Intent;
 use self::plan::handover::Readiness;
 use self::report::{Notice, Problem};
 use self::world::{Target, World, recorded_targets};
-use crate::api::{self, GatewayStatus, PolicyStatus};
+use crate::api::{self, GatewayStatus};
 use crate::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError, name_of};
 use crate::metrics;
 use crate::names::reason;
@@ -143,15 +143,14 @@ async fn try_pass<C: Cluster>(
     let mut pass = serve(cluster, policies, gateway, interested).await?;
     let status = pass.status();
     write_status(cluster, name, before.as_ref(), &status).await?;
-    if let Some(policy) = &status.policy
-        && before.as_ref().and_then(|before| before.policy.as_ref()) != Some(policy)
-    {
-        let PolicyStatus {
-            name: policy,
-            version,
-            digest,
-        } = policy;
-        tracing::info!(gateway = %name, policy, version, digest, "decided by another policy than before");
+    let decided_before = before.as_ref().and_then(|before| before.policy.as_ref());
+    match (decided_before, &status.policy) {
+        (None, Some(now)) => tracing::info!(gateway = %name, "{now} decides"),
+        (Some(before), Some(now)) if before != now => {
+            let notice = report::decided_otherwise(before, now);
+            pass.outcome.notices.push(notice);
+        }
+        _ => {}
     }
     pass.outcome.new_problems = pass
         .outcome

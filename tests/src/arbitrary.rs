@@ -2,8 +2,9 @@
 //! good: what is wild throughout is refused at its first field.
 
 use ofn_contract::{
-    Address, Condition, Decision, EffectiveSpec, Entry, EntryPort, EntryTarget, GatewayStatus,
-    GatewayTemplate, KeyValue, Listener, ListenerStatus, ObjectName, Refusal, RouteKind, Target,
+    Address, Condition, Decision, Description, EffectiveSpec, Entry, EntryPort, EntryTarget,
+    GatewayStatus, GatewayTemplate, KeyValue, LabelQuery, Listener, ListenerStatus, ObjectName,
+    Refusal, Route, RouteKind, ServiceQuery, Setting, Target, Violation,
 };
 use ofn_gateway::conformance::inputs::{mostly, odd_text};
 use proptest::collection::vec;
@@ -57,6 +58,14 @@ pub fn service() -> ObjectName {
     }
 }
 
+/// The entry Service.
+pub fn entry() -> ObjectName {
+    ObjectName {
+        namespace: "ofn".to_owned(),
+        name: "gateway".to_owned(),
+    }
+}
+
 fn pair() -> impl Strategy<Value = KeyValue> {
     let key = mostly(vec!["a", "example.com/b", "C_d.e"]);
     (key, mostly(vec!["", "x", "a-b.c"])).prop_map(|(key, value)| KeyValue { key, value })
@@ -66,6 +75,9 @@ fn pairs() -> impl Strategy<Value = Vec<KeyValue>> {
     prop_oneof![4 => vec(pair(), 0..1), 1 => vec(pair(), 0..12)]
 }
 
+/// The rest of a listener in which there is nothing that only the API server can judge.
+pub const PLAIN: [&str; 2] = ["{}", r#"{"allowedRoutes":{"namespaces":{"from":"All"}}}"#];
+
 prop_compose! {
     fn listener()(
         name in mostly(vec!["web", "inside", "plain"]),
@@ -74,9 +86,15 @@ prop_compose! {
         ])),
         port in prop_oneof![8 => select(vec![80, 443, 9000, 65535]), 1 => any::<u16>()],
         protocol in mostly(vec!["HTTP", "HTTP", "TCP", "UDP", "HTTPS", "example.com/own"]),
-        rest in select(vec![
-            "{}", r#"{"allowedRoutes":{"namespaces":{"from":"All"}}}"#,
-        ]),
+        rest in prop_oneof![8 => select(PLAIN.to_vec()), 1 => select(vec![
+            r#"{"tls":{"mode":"Terminate","certificateRefs":[{"name":"c"}]}}"#,
+            r#"{"tls":{"mode":"Passthrough"}}"#,
+            r#"{"allowedRoutes":{"namespaces":{"from":"Nobody"}}}"#,
+            r#"{"allowedRoutes":7}"#,
+            r#"{"name":"other"}"#,
+            "[]",
+            "",
+        ])],
     ) -> Listener {
         Listener { name, hostname, port, protocol, rest: rest.to_owned() }
     }
@@ -96,7 +114,13 @@ fn target() -> impl Strategy<Value = EntryTarget> {
     ]);
     prop_oneof![
         service.prop_map(|(namespace, name)| EntryTarget::Service(ObjectName { namespace, name })),
-        mostly(vec!["lb.example.com", "a.b", "a1.cluster.local"]).prop_map(EntryTarget::HostName),
+        mostly(vec![
+            "lb.example.com",
+            "a.b",
+            "a1.cluster.local",
+            "gateway.ofn.svc"
+        ])
+        .prop_map(EntryTarget::HostName),
         vec(ip, 0..4).prop_map(EntryTarget::IpAddresses),
     ]
 }
@@ -113,6 +137,108 @@ fn port() -> impl Strategy<Value = EntryPort> {
             port,
             protocol,
         })
+}
+
+prop_compose! {
+    /// Answers of `default` for [`spec`] of namespace `infra`.
+    pub fn effective()(
+        domain in mostly(vec!["ofn.io"]),
+        cluster_domain in mostly(vec!["cluster.local"]),
+        host_template in mostly(vec!["{{.Name}}.{{.Domain}}"]),
+        path_template in mostly(vec!["{{.Namespace}}/{{.Name}}"]),
+        http_route_label_key in mostly(vec!["app.kubernetes.io/managed-by"]),
+        target in (mostly(vec!["infra"]), mostly(vec!["made"])),
+        class_name in option::weighted(0.97, mostly(vec!["any"])),
+        listeners in vec(listener(), 0..4),
+    ) -> EffectiveSpec {
+        EffectiveSpec {
+            domain,
+            cluster_domain,
+            host_template,
+            path_template,
+            http_route_label_key,
+            target: Target {
+                name: ObjectName { namespace: target.0, name: target.1 },
+                class_name,
+            },
+            listeners,
+        }
+    }
+}
+
+/// The function that [`route`] is for.
+pub fn function() -> ObjectName {
+    ObjectName {
+        namespace: "default".to_owned(),
+        name: "hello".to_owned(),
+    }
+}
+
+prop_compose! {
+    /// Answers of `route-of` for [`spec`] and [`function`].
+    pub fn route()(
+        hostnames in vec(mostly(vec!["hello.ofn.io", "hello.default.svc.cluster.local"]), 0..4),
+        path in mostly(vec!["/", "/default/hello"]),
+        key in mostly(vec!["app.kubernetes.io/managed-by"]),
+        value in mostly(vec!["default.hello"]),
+    ) -> Route {
+        Route { hostnames, path, label: KeyValue { key, value } }
+    }
+}
+
+fn query() -> impl Strategy<Value = ServiceQuery> {
+    let namespace = || mostly(vec!["infra", "ofn"]);
+    prop_oneof![
+        (namespace(), mostly(vec!["envoy"]))
+            .prop_map(|(namespace, name)| ServiceQuery::ByName(ObjectName { namespace, name })),
+        (option::of(namespace()), vec(pair(), 1..3)).prop_map(|(namespace, labels)| {
+            ServiceQuery::ByLabels(LabelQuery { namespace, labels })
+        }),
+        mostly(vec!["10.0.0.1", "fd00::1"]).prop_map(ServiceQuery::ByClusterIp),
+    ]
+}
+
+/// Answers of `service-queries`.
+pub fn queries() -> impl Strategy<Value = Vec<ServiceQuery>> {
+    vec(query(), 0..10)
+}
+
+prop_compose! {
+    fn violation()(
+        field in mostly(vec!["spec.domain"]),
+        reason in mostly(vec!["FieldValueInvalid"]),
+        message in prop_oneof![mostly(vec!["is wrong"]), Just("ä".repeat(3000))],
+    ) -> Violation {
+        Violation { field, reason, message }
+    }
+}
+
+/// Violations, in place of any answer.
+pub fn violations() -> impl Strategy<Value = Vec<Violation>> {
+    prop_oneof![9 => vec(violation(), 0..4), 1 => vec(violation(), 60..70)]
+}
+
+prop_compose! {
+    fn setting()(
+        name in mostly(vec!["port", "mode"]),
+        kind in mostly(vec!["port"]),
+        default_value in mostly(vec!["", "80"]),
+        help in mostly(vec!["Any."]),
+    ) -> Setting {
+        Setting { name, kind, default_value, help }
+    }
+}
+
+prop_compose! {
+    /// Answers of `describe`.
+    pub fn description()(
+        name in mostly(vec!["contour"]),
+        version in mostly(vec!["1.2.3", "0.1.0-rc.1+build"]),
+        controller_names in vec(mostly(vec!["example.com/gateway"]), 0..3),
+        settings in vec(setting(), 0..3),
+    ) -> Description {
+        Description { name, version, controller_names, settings }
+    }
 }
 
 fn infrastructure() -> impl Strategy<Value = Option<String>> {

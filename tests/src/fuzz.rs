@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result};
 use kube::api::DynamicObject;
 use ofn_contract::ObjectName;
+use ofn_contract::text::is_printable;
 use ofn_gateway::api;
 use ofn_gateway::kubernetes_gateway::KubernetesGateway;
 use ofn_gateway::pass::vet::{self, Asked, Terms};
@@ -18,9 +19,8 @@ use ofn_policy::{Policy, Standard, status};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::{arbitrary, host};
+use crate::{arbitrary, corpus, host};
 
 /// A target and its name.
 pub type Target = (&'static str, fn(&[u8]));
@@ -44,13 +44,27 @@ pub fn seeds(target: &str) -> Result<Vec<Vec<u8>>> {
     let mut seeds = match target {
         "template" => templates(&tests.join("templates/corpus.json"))?,
         "spec" => specs()?,
-        "component" => vec![
-            // An empty component.
-            b"\0asm\x0d\0\x01\0".to_vec(),
-            fs::read(host::policies()?.join("standard.wasm"))?,
-        ],
-        // Any bytes will do: only their hash counts.
-        "vetting" => (0..16).map(|byte| vec![byte]).collect(),
+        "component" => {
+            let hostile = corpus::all().into_iter();
+            let mut components: Vec<_> = hostile.map(|one| one.module.component()).collect();
+            // An empty one.
+            components.push(b"\0asm\x0d\0\x01\0".to_vec());
+            components.push(host::component("standard")?);
+            components
+        }
+        // Dice, of which different lengths give answers of different sizes.
+        "vetting" => {
+            let dice = |length: u64| {
+                let byte = |index: u64| ((index * index * 2_654_435_761) >> 16).to_le_bytes()[0];
+                (0..length).map(byte).collect::<Vec<u8>>()
+            };
+            let functions = 0..FUNCTIONS;
+            functions
+                .flat_map(|function| {
+                    [4, 40, 400, 4000].map(|length| [vec![function], dice(length)].concat())
+                })
+                .collect()
+        }
         "status" => files(&tests.join("recorded"))?
             .iter()
             .map(|yaml| {
@@ -168,7 +182,19 @@ pub fn component(data: &[u8]) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), data).expect("written");
     match SANDBOX.load(file.path()) {
-        Ok(policy) => drop(policy.instance()),
+        Ok(policy) => {
+            // Whatever comes of it is a fault that is told.
+            let called = policy.instance().map(|mut instance| {
+                let spec = api::GatewaySpec::from_effective(&arbitrary::spec("infra"));
+                let gateway = ofn_contract::Gateway {
+                    name: arbitrary::function(),
+                    annotations: Vec::new(),
+                    spec: spec.to_contract(),
+                };
+                instance.default_spec(gateway, None).is_ok()
+            });
+            drop(called);
+        }
         Err(error) => assert!(
             !matches!(
                 *error.defect,
@@ -179,31 +205,77 @@ pub fn component(data: &[u8]) {
     }
 }
 
-/// Answers that follow from the bytes. Whatever passes is what a plan can be made of.
-pub fn vetting(data: &[u8]) {
-    // The bytes themselves would not do as random numbers: they end.
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &Sha256::digest(data));
+/// An answer that the bytes are the dice for: so a changed byte changes one thing in it.
+fn answer<T>(data: &[u8], strategy: impl Strategy<Value = T>) -> Option<T> {
+    let rng = TestRng::from_seed(RngAlgorithm::PassThrough, data);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    Some(strategy.new_tree(&mut runner).ok()?.current())
+}
+
+/// An answer of any function, which the first byte names. Whatever passes is as the vetting says.
+pub fn vetting(data: &[u8]) {
+    let Some((function, data)) = data.split_first() else {
+        return;
+    };
+    vet_answer(function % FUNCTIONS, data);
+}
+
+/// Functions that answer, and violations.
+const FUNCTIONS: u8 = 7;
+
+fn vet_answer(function: u8, data: &[u8]) -> Option<()> {
     let spec = arbitrary::spec("infra");
+    let written = api::GatewaySpec::from_effective(&spec);
     let services = BTreeSet::from([arbitrary::service()]);
     let terms = Terms::default();
-    let asked = Asked {
-        spec: &spec,
-        services: &services,
-        terms: &terms,
-    };
-    if let Ok(tree) = arbitrary::decision().new_tree(&mut runner)
-        && let Ok(wish) = vet::decision(tree.current(), asked)
-    {
-        let known = |name: &String| spec.listeners.iter().any(|known| known.name == *name);
-        assert!(wish.listeners.iter().all(|listener| known(&listener.name)));
+    let shows = |text: &str| text.chars().all(is_printable);
+    match function {
+        0 => {
+            let passed = vet::description(answer(data, arbitrary::description())?).ok()?;
+            assert!(shows(&passed.name) && shows(&passed.version));
+        }
+        1 => {
+            let name = &spec.target.name;
+            let passed = vet::spec(answer(data, arbitrary::effective())?, &written, name).ok()?;
+            assert_eq!(passed.target, spec.target);
+            assert_eq!(passed.domain, spec.domain);
+        }
+        2 => {
+            let function = arbitrary::function();
+            let passed = vet::route(answer(data, arbitrary::route())?, &spec, &function).ok()?;
+            assert_eq!(passed.label.value, "default.hello");
+        }
+        3 => {
+            let passed = vet::queries(answer(data, arbitrary::queries())?, &terms).ok()?;
+            assert!(passed.len() <= 8);
+        }
+        4 => {
+            let asked = Asked {
+                spec: &spec,
+                entry: &arbitrary::entry(),
+                services: &services,
+                terms: &terms,
+            };
+            let wish = vet::decision(answer(data, arbitrary::decision())?, asked).ok()?;
+            let known = |name: &String| spec.listeners.iter().any(|known| known.name == *name);
+            assert!(wish.listeners.iter().all(|listener| known(&listener.name)));
+        }
+        5 => {
+            let passed = vet::status(answer(data, arbitrary::status())?, &spec).ok()?;
+            let status = json!(api::GatewayStatus::from(passed));
+            assert_eq!(status["conditions"][1]["type"], "Ready");
+        }
+        _ => {
+            let passed = vet::violations("decide", answer(data, arbitrary::violations())?).ok()?;
+            assert!((1..=64).contains(&passed.len()));
+            assert!(
+                passed
+                    .iter()
+                    .all(|one| shows(&one.message) && one.message.len() <= 1024)
+            );
+        }
     }
-    if let Ok(tree) = arbitrary::status().new_tree(&mut runner)
-        && let Ok(status) = vet::status(tree.current(), &spec)
-    {
-        let status = json!(api::GatewayStatus::from(status));
-        assert_eq!(status["conditions"][1]["type"], "Ready");
-    }
+    Some(())
 }
 
 /// The JSON of a Kubernetes Gateway, with any status. What the standard policy says of it passes the

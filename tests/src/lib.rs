@@ -3,6 +3,7 @@
 pub mod arbitrary;
 pub mod cluster;
 pub mod control_plane;
+pub mod corpus;
 pub mod fuzz;
 pub mod host;
 pub mod implementation;

@@ -1,10 +1,15 @@
-//! What bad calls leave behind in the process. Alone in its process, so that nothing else is measured.
+//! What bad calls cost the process. Alone in its process, and one after the other, so that nothing
+//! else is measured.
+
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ofn_contract::{EffectiveSpec, KeyValue, ObjectName, Observation};
+use ofn_gateway::api::GatewaySpec;
 use ofn_gateway::pass::vet::Terms;
 use ofn_gateway::policies::Policies;
-use ofn_gateway::sandbox::{Limits, PolicyComponent};
+use ofn_gateway::sandbox::{Fault, Limits, PolicyComponent};
+use ofn_tests::corpus::Module;
 use ofn_tests::{arbitrary, host};
 
 const CALLS: usize = 300;
@@ -40,7 +45,69 @@ fn fails(policy: &PolicyComponent, seen: &Observation) -> bool {
     decided.is_err() || reported.is_err()
 }
 
+/// One test, because two would be measured together.
 #[test]
+fn bad_calls_cost_a_bounded_amount_of_memory_and_leave_none_behind() -> Result<()> {
+    hundreds_of_bad_calls_leave_the_memory_as_it_was()?;
+    as_many_as_there_may_be_at_a_time_have_no_more_than_their_limit()
+}
+
+/// Each of them fills all the memory that it may have, in a loop, and there are more of them than may
+/// run.
+fn as_many_as_there_may_be_at_a_time_have_no_more_than_their_limit() -> Result<()> {
+    let limits = Limits::default();
+    let sandbox = host::sandbox(limits)?;
+    let file = tempfile::NamedTempFile::new()?;
+    let module = Module::honest().with(
+        "default",
+        "(drop (memory.grow (i32.const 252)))
+         (memory.fill (i32.const 65536) (i32.const 7) (i32.const 16711680)) unreachable",
+    );
+    std::fs::write(file.path(), module.component())?;
+    let policy = sandbox.load(file.path())?;
+    let most_of_all = (f64::from(limits.instances) + 1.0) * MOST;
+    let before = host::resident(std::process::id())?;
+    let gateway = || ofn_contract::Gateway {
+        name: arbitrary::function(),
+        annotations: Vec::new(),
+        spec: GatewaySpec::from_effective(&arbitrary::spec("infra")).to_contract(),
+    };
+    let faults = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..2 * limits.instances)
+            .map(|_| {
+                scope.spawn(|| {
+                    let call = |_| {
+                        let mut instance = policy.instance()?;
+                        instance.default_spec(gateway(), None).map(drop)
+                    };
+                    (0..20)
+                        .map(call)
+                        .filter_map(|called| called.err().map(|error| error.fault))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let mut most: f64 = 0.0;
+        while !callers.iter().all(|caller| caller.is_finished()) {
+            most = most.max(host::resident(std::process::id())? - before);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        ensure!(most < most_of_all, "{most:.1} MiB at a time");
+        println!("{most:.1} MiB at a time");
+        let faults = callers.into_iter().map(|caller| caller.join());
+        let faults: Result<Vec<_>, _> = faults.collect();
+        Ok(faults.expect("no panic").concat())
+    })?;
+    ensure!(
+        faults.len() == 40 * limits.instances as usize,
+        "one did not fail"
+    );
+    ensure!(faults.contains(&Fault::Trap));
+    let left = host::resident(std::process::id())? - before;
+    ensure!(left < MOST, "{left:.1} MiB are left");
+    Ok(())
+}
+
 fn hundreds_of_bad_calls_leave_the_memory_as_it_was() -> Result<()> {
     let sandbox = host::sandbox(Limits::default())?;
     let folder = host::policies_and_the_hostile_one()?;

@@ -76,6 +76,23 @@ async fn gateway_api_0_8_0_as_openfunction_1_2_installs_it_is_served_in_v1beta1(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn gateway_api_0_8_0_as_it_is_released_is_served_in_v1beta1() -> Result<()> {
+    let stage = Stage::new().await?;
+    let v1beta1 = stage.cluster.with_gateway_api("v1beta1");
+    v1beta1.install_gateway_api("v0.8.0").await?;
+    v1beta1.install_openfunction().await?;
+    platform(&v1beta1).await?;
+    let _host = stage.start_host()?;
+    serve(&v1beta1, reference()).await?;
+    let gateway = has_listeners(&v1beta1, "platform", &["platform", OURS[0], OURS[1]]).await?;
+    program(&v1beta1, "platform", &gateway).await?;
+    is_ready(&v1beta1).await?;
+    v1beta1.delete(Kind::Ofn, "ofn", "openfunction").await?;
+    has_listeners(&v1beta1, "platform", &["platform"]).await?;
+    stage.nothing_was_forbidden()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_of_the_gateway_api_needs_no_restart_and_changes_no_gateway() -> Result<()> {
     let stage = Stage::new().await?;
     let (v1, v1beta1) = (&stage.cluster, stage.cluster.with_gateway_api("v1beta1"));

@@ -16,6 +16,9 @@ use wasmtime::component::{ComponentType, Lift, Lower};
 /// Name and version of the interface that a component exports.
 pub const INTERFACE: &str = "openfunction:gateway/policy@0.1.0";
 
+/// Name of the Service by which functions are reached, in the namespace of the OpenFunction Gateway.
+pub const ENTRY_SERVICE: &str = "gateway";
+
 /// Namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]

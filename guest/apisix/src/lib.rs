@@ -11,7 +11,8 @@ mod tests;
 use ofn_contract::{
     GatewayTemplate, KubernetesGateway, Listener, Observation, Refusal, ServiceQuery, Violation,
 };
-use ofn_policy::entry::by_labels;
+use ofn_policy::entry::{by_labels, data_plane};
+use ofn_policy::exposed;
 use ofn_policy::listeners::{Hostnames, Rules, field, refusal};
 use ofn_policy::settings::{Name, Setting};
 use ofn_policy::{About, Policy};
@@ -87,10 +88,14 @@ impl Policy for Apisix {
     }
 
     fn read_status(&self, seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
-        if is_version_1(seen) {
-            return old_status::read(seen, gateway);
+        let mut gateway = if is_version_1(seen) {
+            old_status::read(seen, gateway)
+        } else {
+            gateway.clone()
+        };
+        if let Some(service) = data_plane(seen, &self.data_plane(seen)) {
+            exposed::mark(&mut gateway, service, "APISIX");
         }
-        let mut gateway = gateway.clone();
         for condition in &mut gateway.conditions {
             if condition.message == "gateway proxy not found" {
                 condition.message.push_str(&format!(

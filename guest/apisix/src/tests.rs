@@ -247,3 +247,22 @@ fn before_version_1_has_looked_nothing_is_known() {
         "Unknown Pending: Waiting for controller"
     );
 }
+
+#[test]
+fn a_port_that_the_service_of_apisix_does_not_have_is_not_ready() {
+    let gateway = old(1, 1) + "spec: {listeners: [{name: web, port: 8080, protocol: HTTP}]}";
+    let answer = asked(
+        scene(VERSION_1, &gateway)
+            .objects(&chart())
+            .listener("web", 8080, "HTTP"),
+    );
+    assert_eq!(
+        answer.listener_ready("web"),
+        "False PortUnavailable: Service apisix/apisix-gateway has no port 8080/TCP: write a port of \
+         80, or add it to the Service and to APISIX"
+    );
+    assert_eq!(
+        answer.listener_ready("ofn-http-internal"),
+        "True Ready: Valid listener"
+    );
+}

@@ -6,8 +6,9 @@
 #[cfg(test)]
 mod tests;
 
-use ofn_contract::{Listener, Observation, Refusal, ServiceQuery};
-use ofn_policy::entry::{by_labels, by_name};
+use ofn_contract::{KubernetesGateway, Listener, Observation, Refusal, Service, ServiceQuery};
+use ofn_policy::entry::{by_labels, by_name, data_plane};
+use ofn_policy::exposed;
 use ofn_policy::helm::NAME_LABEL;
 use ofn_policy::listeners::{Hostnames, Rules, refusal};
 use ofn_policy::{About, Policy};
@@ -88,6 +89,23 @@ impl Policy for Contour {
             )),
         }
     }
+
+    /// Contour programs an Envoy whose Service it does not change.
+    fn read_status(&self, seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
+        let mut gateway = gateway.clone();
+        if let Some(service) = data_plane(seen, &self.data_plane(seen))
+            && !is_the_provisioners(service, &gateway)
+        {
+            exposed::mark(&mut gateway, service, "Envoy");
+        }
+        gateway
+    }
+}
+
+/// Whether the provisioner made it for the Gateway, and keeps its ports.
+fn is_the_provisioners(service: &Service, gateway: &KubernetesGateway) -> bool {
+    let mut labels = service.labels.iter();
+    labels.any(|label| label.key == OWNING_GATEWAY_LABEL && label.value == gateway.name.name)
 }
 
 /// Where Envoy listens for a port of a Gateway. Contour adds 8000, begins anew at the end, and

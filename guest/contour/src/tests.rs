@@ -255,3 +255,82 @@ status:
     )));
     answer.assert_ready("ofn-http-internal");
 }
+
+/// Programmed by Contour, on this port.
+fn programmed(port: u16) -> Scene {
+    let good = "{status: 'True', reason: Fine, message: ''}";
+    let condition = |type_: &str| good.replace('{', &format!("{{type: {type_}, "));
+    let rest = format!(
+        "
+spec: {{listeners: [{{name: web, port: {port}, protocol: HTTP, hostname: '*.ofn.io'}}]}}
+status:
+  conditions: [{}, {}]
+  listeners:
+  - name: web
+    attachedRoutes: 0
+    supportedKinds: [{{group: gateway.networking.k8s.io, kind: HTTPRoute}}]
+    conditions: [{}, {}]
+",
+        condition("Accepted"),
+        condition("Programmed"),
+        condition("Accepted"),
+        condition("Programmed"),
+    );
+    Scene::with_ref("apps/web")
+        .objects(&class("contour", CONTROLLER))
+        .objects(&gateway("apps/web", "contour", &rest))
+        .listener("web", port, "HTTP")
+}
+
+#[test]
+fn a_port_that_the_service_of_a_static_contour_does_not_have_is_not_ready() {
+    let envoy = service("projectcontour/envoy", &[], &[80, 443]);
+    let answer = asked(programmed(8080).objects(&envoy));
+    assert_eq!(
+        answer.listener_ready("web"),
+        "False PortUnavailable: Service projectcontour/envoy has no port 8080/TCP: write a port of \
+         80, 443, or add it to the Service and to Envoy"
+    );
+    let answer = asked(programmed(443).objects(&envoy));
+    assert_eq!(answer.listener_ready("web"), "True Ready: Valid listener");
+}
+
+/// Its ports have names of their own, and follow the listeners by themselves.
+#[test]
+fn a_port_that_the_provisioner_has_yet_to_add_is_not_our_concern() {
+    let made = "
+apiVersion: v1
+kind: Service
+metadata:
+  namespace: apps
+  name: envoy-web
+  labels: {projectcontour.io/owning-gateway-name: web, gateway.networking.k8s.io/gateway-name: web}
+spec:
+  type: LoadBalancer
+  ports: [{name: http-80, port: 80, targetPort: 8080, protocol: TCP}]
+";
+    let answer = asked(programmed(8080).objects(made));
+    assert_eq!(answer.entry(), "apps/envoy-web");
+    assert_eq!(answer.listener_ready("web"), "True Ready: Valid listener");
+}
+
+/// The provisioner reads how Envoy is to be run from a ContourDeployment, that of the class.
+#[test]
+fn the_parameters_of_a_class_change_nothing() {
+    let class = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: contour}
+spec:
+  controllerName: projectcontour.io/gateway-controller
+  parametersRef: {group: projectcontour.io, kind: ContourDeployment, name: p, namespace: contour}
+";
+    let made = service(
+        "apps/envoy-web",
+        &[("projectcontour.io/owning-gateway-name", "web")],
+        &[80],
+    );
+    let answer = asked(programmed(80).objects(class).objects(&made));
+    assert_eq!(answer.entry(), "apps/envoy-web");
+    assert_eq!(answer.listener_ready("web"), "True Ready: Valid listener");
+}

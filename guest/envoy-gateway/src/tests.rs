@@ -214,3 +214,26 @@ status:
     let answer = asked(Scene::with_ref("apps/web").objects(&gateway("apps/web", "eg", status)));
     answer.assert_ready("ofn-http-internal");
 }
+
+/// The Service gets the name of `envoyService.name` in an EnvoyProxy, that of the class or of the
+/// Gateway: its labels stay.
+#[test]
+fn a_service_that_an_envoy_proxy_names_is_found_by_its_labels() {
+    let class = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: eg}
+spec:
+  controllerName: gateway.envoyproxy.io/gatewayclass-controller
+  parametersRef: {group: gateway.envoyproxy.io, kind: EnvoyProxy, name: p, namespace: envoy-gateway-system}
+";
+    let rest = "spec: {infrastructure: {parametersRef: {group: gateway.envoyproxy.io, kind: \
+                EnvoyProxy, name: web}}}";
+    let answer = asked(
+        Scene::with_ref("apps/web")
+            .objects(class)
+            .objects(&gateway("apps/web", "eg", rest))
+            .objects(&service(&format!("{SYSTEM}/chosen"), &OWNED, &[80])),
+    );
+    assert_eq!(answer.entry(), format!("{SYSTEM}/chosen"));
+}

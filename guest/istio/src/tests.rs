@@ -317,3 +317,35 @@ status:
         "True ConfigurationChanged: Clients without a certificate are let in"
     );
 }
+
+/// An annotation can have Istio write the address of the other kind.
+#[test]
+fn an_address_type_that_was_chosen_is_the_entry_as_long_as_no_service_is_seen() {
+    for (chosen, address) in [
+        ("Hostname", "web-istio.infra.svc.cluster.local"),
+        ("IPAddress", "192.0.2.20"),
+    ] {
+        let rest = format!(
+            "
+metadata: {{annotations: {{networking.istio.io/address-type: {chosen}}}}}
+status: {{addresses: [{{type: {chosen}, value: {address}}}]}}
+"
+        );
+        assert_eq!(asked(scene(&rest)).entry(), address);
+        let made = service("infra/web-istio", &LABELS, &[15021, 80]);
+        assert_eq!(
+            asked(scene(&rest).objects(&made)).entry(),
+            "infra/web-istio"
+        );
+    }
+}
+
+/// How the gateway's pods are to be run is said by a ConfigMap.
+#[test]
+fn the_parameters_of_a_gateway_change_nothing() {
+    let rest = "spec: {infrastructure: {parametersRef: {group: '', kind: ConfigMap, name: web}}}";
+    let made = service("infra/web-istio", &LABELS, &[15021, 80]);
+    let answer = asked(scene(rest).objects(&made));
+    assert_eq!(answer.entry(), "infra/web-istio");
+    assert_eq!(answer.refused(), [""; 0]);
+}

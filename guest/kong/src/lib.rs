@@ -10,7 +10,7 @@ use ofn_contract::{
     Condition, KubernetesGateway, Listener, Observation, Refusal, Service, ServicePort,
     ServiceQuery,
 };
-use ofn_policy::entry::{by_name, found};
+use ofn_policy::entry::{by_name, data_plane, found};
 use ofn_policy::listeners::{Hostnames, Rules, refusal};
 use ofn_policy::{About, Policy};
 
@@ -42,13 +42,11 @@ impl Policy for Kong {
 
     /// The Service for TCP, then the one for UDP, if there is one.
     fn data_plane(&self, seen: &Observation) -> Vec<ServiceQuery> {
-        let annotation = seen.kubernetes_gateway.iter().find_map(|gateway| {
-            let mut annotations = gateway.annotations.iter();
-            annotations.find(|annotation| annotation.key == PUBLISH_SERVICE_ANNOTATION)
-        });
-        annotation
-            .iter()
-            .flat_map(|annotation| annotation.value.split(','))
+        let gateway = seen.kubernetes_gateway.as_ref();
+        gateway
+            .and_then(publish_service)
+            .into_iter()
+            .flat_map(|services| services.split(','))
             .filter_map(|service| service.trim().split_once('/'))
             .filter_map(|(namespace, name)| by_name(namespace, name))
             .take(2)
@@ -112,7 +110,8 @@ impl Policy for Kong {
         ))
     }
 
-    /// Kong says nothing at all about Gateways of a class that is not marked.
+    /// Kong says nothing at all about Gateways of a class that is not marked, nor about those whose
+    /// Service it does not find.
     fn read_status(&self, seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
         let mut gateway = gateway.clone();
         let Some(class) = &seen.gateway_class else {
@@ -125,7 +124,26 @@ impl Policy for Kong {
             .conditions
             .iter()
             .any(|condition| condition.type_ == "Accepted" && condition.status != "Unknown");
-        if !is_unmanaged && !is_accepted {
+        let why = if is_accepted {
+            None
+        } else if !is_unmanaged {
+            Some(format!(
+                "Kong leaves Gateways of GatewayClass {} alone: annotate the class with {}: \"true\"",
+                class.name, UNMANAGED_ANNOTATION
+            ))
+        } else {
+            publish_service(&gateway)
+                .filter(|_| data_plane(seen, &self.data_plane(seen)).is_none())
+                .map(|named| {
+                    format!(
+                        "Kong waits for the Service {named:?}, which annotation \
+                         {PUBLISH_SERVICE_ANNOTATION} of Gateway {} names and which is not there: \
+                         write the Service of Kong's proxy there, or remove the annotation",
+                        gateway.name
+                    )
+                })
+        };
+        if let Some(message) = why {
             gateway
                 .conditions
                 .retain(|condition| condition.type_ != "Accepted");
@@ -133,16 +151,19 @@ impl Policy for Kong {
                 type_: "Accepted".to_owned(),
                 status: "Unknown".to_owned(),
                 reason: "Pending".to_owned(),
-                message: format!(
-                    "Kong leaves Gateways of GatewayClass {} alone: annotate the class with {}: \
-                     \"true\"",
-                    class.name, UNMANAGED_ANNOTATION
-                ),
+                message,
                 observed_generation: None,
             });
         }
         gateway
     }
+}
+
+fn publish_service(gateway: &KubernetesGateway) -> Option<&str> {
+    let mut annotations = gateway.annotations.iter();
+    annotations
+        .find(|annotation| annotation.key == PUBLISH_SERVICE_ANNOTATION)
+        .map(|annotation| annotation.value.as_str())
 }
 
 ofn_component::export!(Kong);

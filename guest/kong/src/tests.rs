@@ -231,3 +231,19 @@ fn a_listener_that_kong_does_not_accept_is_not_ready_though_the_gateway_is_progr
          protocol is configured"
     );
 }
+
+#[test]
+fn a_publish_service_that_is_not_there_is_the_reason_why_kong_says_nothing() {
+    let pending = "
+metadata: {annotations: {konghq.com/publish-service: kong/gone}}
+status:
+  conditions:
+  - {type: Accepted, status: Unknown, reason: Pending, message: Waiting for controller}
+";
+    assert_eq!(
+        asked(scene(pending)).condition("Scheduled"),
+        "Unknown Pending: Kong waits for the Service \"kong/gone\", which annotation \
+         konghq.com/publish-service of Gateway apps/web names and which is not there: write the \
+         Service of Kong's proxy there, or remove the annotation"
+    );
+}

@@ -6,8 +6,9 @@
 #[cfg(test)]
 mod tests;
 
-use ofn_contract::{Listener, Observation, Refusal, ServiceQuery};
-use ofn_policy::entry::{by_labels, by_name};
+use ofn_contract::{KeyValue, KubernetesGateway, Listener, Observation, Refusal, ServiceQuery};
+use ofn_policy::entry::{by_labels, by_name, data_plane};
+use ofn_policy::exposed;
 use ofn_policy::helm::NAME_LABEL;
 use ofn_policy::listeners::{Hostnames, Rules, is_taken};
 use ofn_policy::settings::{Port, Setting};
@@ -24,6 +25,9 @@ const METRICS_PORT: Setting<Option<Port>> = Setting {
     default: || Some(Port(9113)),
     help: "Where NGINX shows its metrics, and so serves no listener; empty: nowhere.",
 };
+
+/// The name of what version 1 consists of: in its chart, in its manifests.
+const VERSION_1: [&str; 2] = ["nginx-gateway-fabric", "nginx-gateway"];
 
 /// The policy.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,9 +51,9 @@ impl Policy for NginxGatewayFabric {
         let its_own = format!("{}-{}", name.name, gateway.class_name);
         let queries = [
             by_name(&name.namespace, &its_own),
-            // That of version 1: of its chart, of its manifests.
-            by_labels(None, &[(NAME_LABEL, "nginx-gateway-fabric")]),
-            by_labels(None, &[(NAME_LABEL, "nginx-gateway")]),
+            // That of version 1.
+            by_labels(None, &[(NAME_LABEL, VERSION_1[0])]),
+            by_labels(None, &[(NAME_LABEL, VERSION_1[1])]),
         ];
         queries.into_iter().flatten().collect()
     }
@@ -65,6 +69,22 @@ impl Policy for NginxGatewayFabric {
         }
         RULES.place(listener, beside)
     }
+
+    /// Version 1 programs a data plane whose Service it does not change.
+    fn read_status(&self, seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
+        let mut gateway = gateway.clone();
+        if let Some(service) = data_plane(seen, &self.data_plane(seen))
+            && service.labels.iter().any(is_of_version_1)
+        {
+            exposed::mark(&mut gateway, service, "NGINX");
+        }
+        gateway
+    }
+}
+
+/// A label of the one data plane of version 1. That of version 2 has the name of its Gateway there.
+fn is_of_version_1(label: &KeyValue) -> bool {
+    label.key == NAME_LABEL && VERSION_1.contains(&label.value.as_str())
 }
 
 ofn_component::export!(NginxGatewayFabric);

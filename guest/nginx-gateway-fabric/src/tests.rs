@@ -178,3 +178,62 @@ fn the_host_name_of_a_load_balancer_is_the_entry_as_long_as_no_service_is_seen()
     let status = "status: {addresses: [{type: Hostname, value: lb.example.com}]}";
     assert_eq!(asked(scene(status)).entry(), "lb.example.com");
 }
+
+/// Programmed by NGINX, on port 8080, by a Service of this name and these labels.
+fn on_8080(name: &str, labels: &[(&str, &str)]) -> Answer {
+    let rest = "
+spec: {listeners: [{name: web, port: 8080, protocol: HTTP, hostname: '*.ofn.io'}]}
+status:
+  conditions:
+  - {type: Accepted, status: 'True', reason: Accepted, message: ''}
+  - {type: Programmed, status: 'True', reason: Programmed, message: ''}
+  listeners:
+  - name: web
+    attachedRoutes: 0
+    supportedKinds: []
+    conditions:
+    - {type: Accepted, status: 'True', reason: Accepted, message: ''}
+    - {type: Programmed, status: 'True', reason: Programmed, message: ''}
+";
+    asked(
+        scene(rest)
+            .objects(&service(name, labels, &[80]))
+            .listener("web", 8080, "HTTP"),
+    )
+}
+
+#[test]
+fn a_port_that_the_service_of_version_1_does_not_have_is_not_ready() {
+    assert_eq!(
+        on_8080("nginx-gateway/ngf", &[CHART]).listener_ready("web"),
+        "False PortUnavailable: Service nginx-gateway/ngf has no port 8080/TCP: write a port of 80, \
+         or add it to the Service and to NGINX"
+    );
+    let own = [("app.kubernetes.io/name", "web-nginx")];
+    assert_eq!(
+        on_8080("apps/web-nginx", &own).listener_ready("web"),
+        "True Ready: Valid listener"
+    );
+}
+
+/// How NGINX is to be run is said by a NginxProxy: that of the class, or of the Gateway.
+#[test]
+fn parameters_of_class_and_gateway_change_nothing() {
+    let class = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: nginx}
+spec:
+  controllerName: gateway.nginx.org/nginx-gateway-controller
+  parametersRef: {group: gateway.nginx.org, kind: NginxProxy, name: ngf, namespace: nginx-gateway}
+";
+    let rest = "spec: {infrastructure: {parametersRef: {group: gateway.nginx.org, kind: NginxProxy, \
+                name: web}}}";
+    let answer = asked(
+        scene(rest)
+            .objects(class)
+            .objects(&service("apps/web-nginx", &[], &[80])),
+    );
+    assert_eq!(answer.entry(), "apps/web-nginx");
+    assert_eq!(answer.refused(), [""; 0]);
+}

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use ofn_contract::{
-    Entry, EntryPort, EntryTarget, KeyValue, LabelQuery, Listener, ObjectName, Observation,
-    Service, ServiceQuery, Violation,
+    ENTRY_SERVICE, Entry, EntryPort, EntryTarget, KeyValue, LabelQuery, Listener, ObjectName,
+    Observation, Service, ServiceQuery, Violation,
 };
 
 use crate::violation::invalid;
@@ -16,7 +16,7 @@ pub const ENTRY_SERVICE_ANNOTATION: &str = "networking.openfunction.io/entry-ser
 /// The label by which implementations mark what they made for a Gateway. Source: GEP-1762.
 pub const GATEWAY_NAME_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 
-/// The contract allows as many.
+/// The contract allows as many and one for each address.
 const MOST_QUERIES: usize = 8;
 /// An entry has at most as many addresses: those that a Gateway's status may have.
 const MOST_ADDRESSES: usize = 16;
@@ -39,16 +39,26 @@ pub fn queries(
             queries.push(query);
         }
     }
-    queries.extend(
-        addresses(seen)
-            .filter_map(|address| match address {
-                Address::Ip(ip) => Some(ServiceQuery::ByClusterIp(ip.to_string())),
-                Address::Name(_) => None,
-            })
-            .take(MOST_QUERIES.saturating_sub(queries.len())),
-    );
     queries.truncate(MOST_QUERIES);
+    for address in addresses(seen).take(MOST_ADDRESSES) {
+        if let Address::Ip(ip) = address {
+            let query = ServiceQuery::ByClusterIp(ip.to_string());
+            if !queries.contains(&query) {
+                queries.push(query);
+            }
+        }
+    }
     Ok(queries)
+}
+
+/// The Service of the data plane: the one that the user chose, else the first that answers one of
+/// these queries. None while it is not seen.
+pub fn data_plane<'a>(seen: &'a Observation, vendor: &[ServiceQuery]) -> Option<&'a Service> {
+    match chosen_service(seen) {
+        Ok(Some(chosen)) => found(seen, &ServiceQuery::ByName(chosen)),
+        Ok(None) => vendor.iter().find_map(|query| found(seen, query)),
+        Err(_) => None,
+    }
 }
 
 /// The entry, in this order: the Service that the user chose, the vendor's, one with the label of
@@ -180,6 +190,13 @@ fn chosen_service(seen: &Observation) -> Result<Option<ObjectName>, Vec<Violatio
         return Ok(None);
     };
     match chosen.value.split_once('/') {
+        Some((namespace, ENTRY_SERVICE)) if namespace == seen.name.namespace => Err(vec![invalid(
+            format!("metadata.annotations[{ENTRY_SERVICE_ANNOTATION}]"),
+            format!(
+                "{:?} is the entry itself: write the Service of the data plane",
+                chosen.value
+            ),
+        )]),
         Some((namespace, name)) if is_label(namespace) && is_subdomain(name) => {
             Ok(Some(ObjectName {
                 namespace: namespace.to_owned(),

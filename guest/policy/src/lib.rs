@@ -13,6 +13,7 @@
 
 pub mod defaults;
 pub mod entry;
+pub mod exposed;
 pub mod helm;
 pub mod listeners;
 pub mod route;

@@ -5,7 +5,7 @@
 //! v0.6 (`Scheduled`, `Ready`). When true they read as they always did; when not, reason and
 //! message are the implementation's own.
 
-use ofn_contract::text::is_printable;
+use ofn_contract::text::{cut, is_printable, printable};
 use ofn_contract::{
     Condition, EffectiveSpec, GatewayStatus, KubernetesGateway, Listener, ListenerStatus,
 };
@@ -254,8 +254,8 @@ impl Renamed for Condition {
         condition(
             type_,
             status,
-            &printable(&self.reason, LONGEST_REASON),
-            printable(&self.message, LONGEST_MESSAGE),
+            &cut(printable(&self.reason), LONGEST_REASON),
+            cut(printable(&self.message), LONGEST_MESSAGE),
         )
     }
 }
@@ -269,20 +269,6 @@ fn is_name(text: &str, most: usize) -> bool {
 /// the old ones leaves them. Source: the defaults of the Gateway CRD.
 fn is_default(condition: &Condition) -> bool {
     condition.status == "Unknown" && condition.message == "Waiting for controller"
-}
-
-/// What an implementation wrote, as the contract allows it.
-fn printable(text: &str, most: usize) -> String {
-    let printable = text
-        .chars()
-        .map(|char| if is_printable(char) { char } else { ' ' });
-    let mut length = 0;
-    printable
-        .take_while(|char| {
-            length += char.len_utf8();
-            length <= most
-        })
-        .collect()
 }
 
 /// The conditions of a Gateway or a listener.

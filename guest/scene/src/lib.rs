@@ -143,6 +143,7 @@ impl Scene {
         let services = world.services.iter().map(name_of).collect();
         let asked = Asked {
             spec: &spec,
+            entry: &world.entry_name(),
             services: &services,
             terms: &terms,
         };

@@ -59,8 +59,8 @@ impl Run {
         self.start_logging()?;
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
-            // Passes wait for the API server, not for the processor.
-            .worker_threads(2)
+            // For watches, health and metrics. Passes are made by threads of their own.
+            .worker_threads(1)
             .build()
             .context("the runtime does not start")?
             .block_on(self.serve())?;

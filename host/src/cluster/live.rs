@@ -260,24 +260,19 @@ pub async fn gateway_api_version(client: &Client) -> kube::Result<Option<String>
     Ok(None)
 }
 
-/// Where the API server is, as [`names::API_SERVER`] says. What cannot be read is left out,
-/// and logged: it is a second line of defence.
-pub async fn api_server(client: &Client) -> Vec<SocketAddr> {
+/// Where the API server is, as [`names::API_SERVER`] says, in order.
+pub async fn api_server(client: &Client) -> kube::Result<Vec<SocketAddr>> {
     let (namespace, name) = names::API_SERVER;
     let services = Api::<Service>::namespaced(client.clone(), namespace);
     let slices = Api::<EndpointSlice>::namespaced(client.clone(), namespace);
     let of_it = ListParams::default().labels(&format!("{}={name}", names::SERVICE_NAME_LABEL));
     let (service, slices) =
-        futures::future::join(services.get_opt(name), slices.list(&of_it)).await;
-    let warn = |error: &kube::Error| {
-        tracing::warn!(%error, "where the API server is cannot be read from {namespace}/{name}");
-    };
-    let service = service.inspect_err(warn).ok().flatten();
+        futures::future::try_join(services.get_opt(name), slices.list(&of_it)).await?;
     let spec = service.and_then(|service| service.spec).unwrap_or_default();
     let cluster_ips = spec.cluster_ips.into_iter().flatten();
     let ports: Vec<i32> = spec.ports.iter().flatten().map(|port| port.port).collect();
     let mut addresses = sockets(cluster_ips, &ports);
-    for slice in slices.inspect_err(warn).into_iter().flatten() {
+    for slice in slices {
         let ports: Vec<i32> = slice
             .ports
             .iter()
@@ -287,7 +282,9 @@ pub async fn api_server(client: &Client) -> Vec<SocketAddr> {
         let ips = slice.endpoints.into_iter().flat_map(|one| one.addresses);
         addresses.extend(sockets(ips, &ports));
     }
-    addresses
+    addresses.sort_unstable();
+    addresses.dedup();
+    Ok(addresses)
 }
 
 fn sockets(ips: impl Iterator<Item = String>, ports: &[i32]) -> Vec<SocketAddr> {

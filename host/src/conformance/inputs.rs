@@ -22,7 +22,7 @@ use crate::{api, cluster, names};
 pub(super) const FUTURE: &str = "yetToBeInvented";
 
 /// As many Services as a component may ask for.
-const MOST_QUERIES: usize = 8;
+const MOST_QUERIES: usize = 24;
 
 /// A cluster around one OpenFunction Gateway, as far as a component may see it.
 #[derive(Clone, Debug)]

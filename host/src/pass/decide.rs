@@ -157,9 +157,11 @@ pub fn wish(
 ) -> Answer<Wish> {
     let answer = policy.instance()?.decide(world.observation(spec))?;
     let services = world.services.iter().map(name_of).collect();
+    let entry = world.entry_name();
     vetted("decide", answer, |decision| {
         let asked = Asked {
             spec,
+            entry: &entry,
             services: &services,
             terms,
         };

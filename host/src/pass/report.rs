@@ -1,5 +1,8 @@
 //! Step six, pure: the status, from what was applied and observed.
 
+use std::fmt;
+
+use ofn_contract::text::cut;
 use ofn_contract::{EffectiveSpec, Violation};
 use serde_json::{Value, json};
 
@@ -18,9 +21,11 @@ pub struct Problem {
     pub message: String,
 }
 
-/// Something that a user must know and that no status can say, because the object is going.
+/// Something that a user must know and that no status can say: it has happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
+    /// Whether something may have to be done about it.
+    pub is_warning: bool,
     /// As in an event.
     pub reason: String,
     /// For a person.
@@ -31,11 +36,6 @@ pub struct Notice {
 const LONGEST_PROBLEM: usize = 8 << 10;
 /// Kubernetes' own limit for the message of a condition.
 const LONGEST_MESSAGE: usize = 32_768;
-
-fn cut(mut text: String, most: usize) -> String {
-    text.truncate(text.floor_char_boundary(most));
-    text
-}
 
 impl Problem {
     /// A problem of the whole object.
@@ -67,12 +67,28 @@ impl Problem {
 }
 
 impl Notice {
-    /// A notice.
+    /// One that something may have to be done about.
     pub fn new(reason: &str, message: impl Into<String>) -> Self {
         Self {
+            is_warning: true,
             reason: reason.to_owned(),
             message: message.into(),
         }
+    }
+}
+
+impl fmt::Display for PolicyStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "policy {} {} ({})", self.name, self.version, self.digest)
+    }
+}
+
+/// Tells that another component decides than before.
+pub fn decided_otherwise(before: &PolicyStatus, now: &PolicyStatus) -> Notice {
+    Notice {
+        is_warning: false,
+        reason: reason::POLICY_SWAPPED.to_owned(),
+        message: format!("{now} decides in place of {before}"),
     }
 }
 

@@ -156,6 +156,14 @@ fn annotations(gateway: &api::Gateway) -> Vec<KeyValue> {
 }
 
 impl World {
+    /// Namespace and name of the entry Service.
+    pub fn entry_name(&self) -> ObjectName {
+        ObjectName {
+            namespace: name_of(&self.gateway).namespace,
+            name: names::ENTRY_SERVICE.to_owned(),
+        }
+    }
+
     /// The present Kubernetes Gateway for a spec, if it exists.
     pub fn target(&self, spec: &contract::EffectiveSpec) -> Option<&KubernetesGateway> {
         self.targets.get(&spec.target.name)?.as_ref()

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::metrics;
+use crate::names::reason;
 use crate::sandbox::PolicyComponent;
 
 /// Something that is new in the folders of components.
@@ -86,7 +87,7 @@ impl News {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Serves { before: None, .. } => "PolicyLoaded",
-            Self::Serves { .. } => "PolicySwapped",
+            Self::Serves { .. } => reason::POLICY_SWAPPED,
             Self::Refused { reason, .. } => reason,
             Self::Left { .. } => "PolicyFileGone",
             Self::NameTaken { .. } => "PolicyNameTaken",

@@ -4,7 +4,9 @@
 //! It comes from [`Compiler`], through a pipe, or from a file that only this user could have
 //! written: it is this user's, nobody else may read or write it, and it begins with a hash over its
 //! name and its content, so that one that is cut, damaged or put in the place of another is not
-//! taken. Trust ends at the user id: who can write as this user can replace the program as well.
+//! taken. Where a folder above can be written by others they can move ours, but not make a file that
+//! is this user's. Trust ends at the user id: who can write as this user can replace the program as
+//! well.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use bytesize::ByteSize;
 use ofn_contract::text;
-use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use wasmtime::Engine;
 
 use super::{Limits, config};
@@ -117,7 +117,11 @@ impl Compiler {
                 Err(CompileError::Time(limits.compile_time))
             }
             _ if status.success() => Ok(code),
-            None if status.code() == Some(1) => Err(CompileError::Refused(shown(said))),
+            // It quotes the file.
+            None if status.code() == Some(1) => Err(CompileError::Refused(text::cut(
+                text::printable(said.trim_start_matches("error: ")),
+                LONGEST_MESSAGE,
+            ))),
             _ => Err(CompileError::Crashed(status)),
         }
     }
@@ -128,15 +132,6 @@ fn end_of(child: &mut Child, in_time: bool) -> std::io::Result<ExitStatus> {
         child.kill()?;
     }
     child.wait()
-}
-
-/// What the child says, as a terminal shows it: it quotes the file.
-fn shown(said: &str) -> String {
-    let said = said.trim_start_matches("error: ");
-    said[..said.floor_char_boundary(LONGEST_MESSAGE)]
-        .chars()
-        .map(|char| if text::is_printable(char) { char } else { ' ' })
-        .collect()
 }
 
 /// Reads to the end, and gives so many bytes of the beginning: who writes is not to fail.
@@ -176,7 +171,9 @@ pub fn main(limits: &Limits) -> Result<()> {
     // Where memory runs out, this process goes, not its parent. Not everywhere is there such a file.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     bound(Resource::As, limits.compile_memory.as_u64())?;
-    // The parent's clock comes first; this ends one whose parent is gone.
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .context("this process cannot be made to end with its parent")?;
+    // The parent's clock comes first.
     bound(Resource::Cpu, limits.compile_time.as_secs() + 1)?;
     bound(Resource::Core, 0)?;
     bound(Resource::Fsize, 0)?;

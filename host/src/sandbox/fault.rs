@@ -14,7 +14,8 @@ pub enum Fault {
     Trap,
     /// It took longer than [`Limits::time`].
     Time,
-    /// It wanted more than [`Limits::memory`] or [`Limits::table`].
+    /// It wanted more than [`Limits::memory`] or [`Limits::table`], or more than the 100,000 handles
+    /// of resources that wasmtime lets an instance have.
     Memory,
     /// It called deeper than [`Limits::stack`].
     Stack,
@@ -49,15 +50,16 @@ impl Fault {
                 _ => Self::Trap,
             };
         }
+        // Of what has no type that could be named.
+        let says = |words: &str| error.chain().any(|cause| cause.to_string().contains(words));
         if error.is::<Exceeded>() {
             Self::Memory
         } else if error.is::<PoolConcurrencyLimitError>() {
             Self::Busy
-        } else if error.chain().any(|cause| {
-            // It has no type that could be named.
-            cause.to_string().contains("fuel allocated for hostcalls")
-        }) {
+        } else if says("fuel allocated for hostcalls") {
             Self::TooLarge
+        } else if says("store handle limit exceeded") {
+            Self::Memory
         } else {
             Self::Unreadable
         }

@@ -8,12 +8,14 @@ use ofn_contract::{
     Condition, Gateway, GatewayClass, GatewaySpec, KeyValue, KubernetesGateway, Listener,
     ListenerStatus, ObjectName, Observation,
 };
+use ofn_gateway::api;
 use ofn_gateway::pass::vet::Terms;
 use ofn_gateway::policies::Policies;
 use ofn_gateway::sandbox::Limits;
 use ofn_policy::{Policy, Standard};
 use ofn_tests::cluster::{Cluster, Kind, named};
 use ofn_tests::control_plane::{ControlPlane, User};
+use ofn_tests::corpus::{self, When};
 use ofn_tests::host;
 use serde_json::{Value, json};
 
@@ -92,73 +94,142 @@ fn decisions() -> Result<()> {
     Ok(())
 }
 
-/// What a good component's decision takes while a bad one is called in a loop on another thread,
-/// against the same without it just before. The misdeeds are those of `tests/hostile/`.
+/// Decisions of a good component while a bad one is called in a loop on another thread, against the
+/// same without it just before: each component of the corpus, and the misdeeds of `tests/hostile/`
+/// that take more than one kind of memory.
 fn beside_hostile() -> Result<()> {
     let sandbox = host::sandbox(Limits::default())?;
     let folder = host::policies_and_the_hostile_one()?;
     let policies = Policies::load(&folder, &sandbox, Terms::default())?;
     let good = policies.standard();
-    let bad = policies.named("hostile").context("the hostile component")?;
+    let hostile = policies.named("hostile").context("the hostile component")?;
     let seen = observation(16)?;
     let decide = || {
         let mut instance = good.instance()?;
         instance.decide(seen.clone())
     };
+    let file = tempfile::NamedTempFile::new()?;
     let before = host::resident(std::process::id())?;
-    let mut most: f64 = 0.0;
-    for misdeed in [
-        "trap",
-        "endless loop",
-        "endless recursion",
-        "endless memory",
-        "a huge status",
-    ] {
+    let mut beside = Beside::default();
+    for misdeed in ["endless memory", "a huge status"] {
         let mut seen = observation(16)?;
         seen.annotations.push(KeyValue {
             key: "networking.openfunction.io/misdeed".to_owned(),
             value: misdeed.to_owned(),
         });
-        let alone = timed(decide);
-        let stop = AtomicBool::new(false);
-        let (beside, calls) = std::thread::scope(|scope| {
-            let bad = scope.spawn(|| {
-                let mut calls = 0;
-                while !stop.load(Ordering::Relaxed) {
-                    let failed = bad.instance().is_ok_and(|mut instance| {
-                        instance.decide(seen.clone()).is_err()
-                            || instance.aggregate_status(seen.clone()).is_err()
-                    });
-                    calls += usize::from(failed);
-                }
-                calls
-            });
-            let began = Instant::now();
-            let mut times = Vec::new();
-            // Long enough for the bad one to be ended a few times.
-            while began.elapsed() < Duration::from_secs(2) {
-                let started = Instant::now();
-                std::hint::black_box(decide()).ok();
-                times.push(started.elapsed());
-            }
-            stop.store(true, Ordering::Relaxed);
-            (median(times), bad.join())
-        });
-        let calls = calls.map_err(|_| anyhow::anyhow!("the thread of the bad one panicked"))?;
-        ensure!(calls > 0, "{misdeed} did not fail");
-        most = most.max(host::resident(std::process::id())?);
-        row(
-            &format!("a decision beside {misdeed:?}, against one without"),
-            "1 ×",
-            &format!("{:.2} ×", beside.as_secs_f64() / alone.as_secs_f64()),
-        );
+        beside.measure(misdeed, decide, || {
+            hostile.instance().is_ok_and(|mut instance| {
+                instance.decide(seen.clone()).is_err()
+                    || instance.aggregate_status(seen.clone()).is_err()
+            })
+        })?;
     }
+    for misdeed in corpus::all() {
+        if misdeed.when == When::Load {
+            continue;
+        }
+        std::fs::write(file.path(), misdeed.module.component())?;
+        let bad = sandbox.load(file.path())?;
+        let gateway = Gateway {
+            name: seen.name.clone(),
+            annotations: Vec::new(),
+            spec: api::GatewaySpec::from_effective(&seen.spec).to_contract(),
+        };
+        beside.measure(misdeed.name, decide, || {
+            bad.instance()
+                .is_ok_and(|mut instance| instance.default_spec(gateway.clone(), None).is_err())
+        })?;
+    }
+    beside.rows();
     row(
         "memory that all of these took, resident",
         "≤ 16 MiB, an instance's",
-        &format!("{:.1} MiB", most - before),
+        &format!("{:.1} MiB", beside.memory - before),
     );
     Ok(())
+}
+
+/// What decisions take beside bad components, as ratios to what they take alone.
+#[derive(Default)]
+struct Beside {
+    number: usize,
+    medians: Vec<f64>,
+    worst: [(f64, String); 2],
+    /// Resident memory, in MiB.
+    memory: f64,
+}
+
+impl Beside {
+    fn measure<T>(
+        &mut self,
+        misdeed: &str,
+        decide: impl Fn() -> T,
+        fails: impl Fn() -> bool + Sync,
+    ) -> Result<()> {
+        let alone = times_for(&decide);
+        let stop = AtomicBool::new(false);
+        let (beside, failures) = std::thread::scope(|scope| {
+            let bad = scope.spawn(|| {
+                let mut failures = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    failures += usize::from(fails());
+                }
+                failures
+            });
+            let beside = times_for(&decide);
+            stop.store(true, Ordering::Relaxed);
+            (beside, bad.join())
+        });
+        let failures =
+            failures.map_err(|_| anyhow::anyhow!("the thread of the bad one panicked"))?;
+        ensure!(failures > 0, "{misdeed} did not fail");
+        let ratio = |per_cent| {
+            quantile(&beside, per_cent).as_secs_f64() / quantile(&alone, per_cent).as_secs_f64()
+        };
+        self.number += 1;
+        self.medians.push(ratio(50));
+        for (worst, ratio) in self.worst.iter_mut().zip([ratio(50), ratio(99)]) {
+            if ratio > worst.0 {
+                *worst = (ratio, misdeed.to_owned());
+            }
+        }
+        self.memory = self.memory.max(host::resident(std::process::id())?);
+        Ok(())
+    }
+
+    fn rows(&mut self) {
+        self.medians.sort_by(f64::total_cmp);
+        row(
+            &format!("a decision beside each of {} bad components", self.number),
+            "1 ×",
+            &format!("{:.2} × of one alone", self.medians[self.medians.len() / 2]),
+        );
+        for (what, (ratio, name)) in ["median", "99th percentile"].iter().zip(&self.worst) {
+            row(
+                &format!("the same beside the worst of them, {what}"),
+                "1 ×",
+                &format!("{ratio:.2} × (`{name}`)"),
+            );
+        }
+    }
+}
+
+/// Long enough for a bad one to be ended a few times.
+fn times_for<T>(call: impl Fn() -> T) -> Vec<Duration> {
+    let began = Instant::now();
+    let mut times = Vec::new();
+    while began.elapsed() < Duration::from_secs(1) {
+        let started = Instant::now();
+        std::hint::black_box(call());
+        times.push(started.elapsed());
+    }
+    times.sort();
+    times
+}
+
+/// Of times in their order.
+fn quantile(times: &[Duration], per_cent: usize) -> Duration {
+    times[times.len() * per_cent / 100]
 }
 
 /// A Gateway with this many listeners, all of them well.

@@ -1,5 +1,5 @@
 use anyhow::{Result, ensure};
-use ofn_tests::cluster::{Kind, condition, has_condition, named};
+use ofn_tests::cluster::{Kind, PATIENCE, condition, has_condition, named};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, listener, tests};
@@ -13,6 +13,7 @@ tests![
     a_listener_that_the_api_server_refuses_is_reported_and_the_others_are_served,
     listeners_that_break_a_rule_of_the_list_are_reported_and_the_others_are_served,
     an_unknown_setting_and_an_unknown_policy_are_reported,
+    each_event_has_the_text_of_its_own_problem,
 ];
 
 async fn is_invalid(scene: &Scene, expected: &str) -> Result<Value> {
@@ -240,5 +241,24 @@ async fn an_unknown_setting_and_an_unknown_policy_are_reported(scene: &Scene) ->
     );
     scene.edit(annotate(policy, json!("standard"))).await?;
     scene.is_ready().await?;
+    Ok(())
+}
+
+async fn each_event_has_the_text_of_its_own_problem(scene: &Scene) -> Result<()> {
+    scene.serve_ready().await?;
+    for domain in ["a..io", "b..io"] {
+        scene.edit(json!({"spec": {"domain": domain}})).await?;
+        is_invalid(scene, domain).await?;
+    }
+    let deadline = std::time::Instant::now() + PATIENCE;
+    for domain in ["a..io", "b..io"] {
+        let is_told = |event: &Value| {
+            event["reason"] == "Invalid" && event["note"].to_string().contains(domain)
+        };
+        while !scene.events().await?.iter().any(is_told) {
+            ensure!(std::time::Instant::now() < deadline, "{domain} is not told");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
     Ok(())
 }

@@ -24,6 +24,12 @@ tests![
     an_address_that_no_function_may_be_sent_to_is_left_out,
     a_foreign_service_named_gateway_is_left_alone_and_reported,
     endpoints_that_somebody_made_by_hand_are_left_alone_and_reported,
+    an_edit_of_two_fields_of_the_entry_counts_once,
+    a_cluster_ip_among_many_addresses_means_that_service,
+    an_entry_that_would_lead_to_itself_is_refused_with_its_annotation,
+    an_entry_of_the_old_controller_for_a_name_comes_to_stand_for_addresses,
+    a_service_that_the_user_chose_is_waited_for_and_may_be_given_up,
+    an_entry_restored_without_managed_fields_is_kept_as_before,
 ];
 
 async fn with_service(scene: &Scene, name: &str, labels: Value) -> Result<String> {
@@ -556,4 +562,195 @@ async fn an_address_that_no_function_may_be_sent_to_is_left_out(scene: &Scene) -
         "{slice:#}"
     );
     Ok(())
+}
+
+async fn an_edit_of_two_fields_of_the_entry_counts_once(scene: &Scene) -> Result<()> {
+    let service = with_service(scene, "envoy", json!({})).await?;
+    scene.serve_default().await?;
+    let ports = points_at(scene, &service).await?["spec"]["ports"].clone();
+    let mut more = ports.as_array().cloned().unwrap_or_default();
+    more.push(json!({"name": "odd", "port": 9999, "protocol": "TCP"}));
+    let odd = json!({"spec": {"ports": more, "externalName": "elsewhere.example.com"}});
+    let edit = || {
+        let cluster = &scene.cluster;
+        cluster.edit(Kind::Service, &scene.ofn, "gateway", odd.clone())
+    };
+    for _ in 0..3 {
+        edit().await?;
+        scene
+            .entry("is as before", |entry| {
+                entry["spec"]["externalName"] == service && entry["spec"]["ports"] == ports
+            })
+            .await?;
+    }
+    edit().await?;
+    let object = scene
+        .served("names who it is", |object| {
+            has_condition(object, "Ready", "False", Some("Undone"))
+        })
+        .await?;
+    let ready = object["status"]["conditions"][1].to_string();
+    ensure!(ready.contains("gateway 4 times since"), "{ready}");
+    Ok(())
+}
+
+/// One that is asked about last.
+async fn a_cluster_ip_among_many_addresses_means_that_service(scene: &Scene) -> Result<()> {
+    let name = with_service(scene, "data-plane", json!({})).await?;
+    let service = scene
+        .cluster
+        .must_get(Kind::Service, &scene.infra, "data-plane")
+        .await?;
+    scene.serve_default().await?;
+    let ip = |value: Value| json!({"type": "IPAddress", "value": value});
+    let mut addresses: Vec<_> = (1..16)
+        .map(|number| ip(json!(format!("192.0.2.{number}"))))
+        .collect();
+    addresses.push(ip(service["spec"]["clusterIP"].clone()));
+    with_addresses(scene, json!(addresses)).await?;
+    points_at(scene, &name).await?;
+    Ok(())
+}
+
+async fn an_entry_that_would_lead_to_itself_is_refused_with_its_annotation(
+    scene: &Scene,
+) -> Result<()> {
+    let service = with_service(scene, "envoy", json!({})).await?;
+    scene.serve_default().await?;
+    points_at(scene, &service).await?;
+    let annotation = format!("{}/gateway", scene.ofn);
+    scene
+        .edit(json!({"metadata": {"annotations": {"networking.openfunction.io/entry-service": annotation}}}))
+        .await?;
+    let object = scene
+        .served("says so", |object| {
+            has_condition(object, "Ready", "False", Some("Invalid"))
+        })
+        .await?;
+    let ready = object["status"]["conditions"][1].to_string();
+    let field = "metadata.annotations[networking.openfunction.io/entry-service]";
+    ensure!(ready.contains(field), "{ready}");
+    ensure!(ready.contains("is the entry itself"), "{ready}");
+    points_at(scene, &service).await?;
+    Ok(())
+}
+
+async fn an_entry_of_the_old_controller_for_a_name_comes_to_stand_for_addresses(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.7"}])).await?;
+    scene.stop_host()?;
+    let object = scene.serve(scene.default_spec("contour")).await?;
+    let old = json!({
+        "metadata": {"ownerReferences": [{
+            "apiVersion": object["apiVersion"],
+            "kind": "Gateway",
+            "name": "openfunction",
+            "uid": object["metadata"]["uid"],
+            "controller": true,
+            "blockOwnerDeletion": true,
+        }]},
+        "spec": {
+            "type": "ExternalName",
+            "externalName": "envoy-old.projectcontour.svc.cluster.local",
+            "ports": [{"name": "ofn-http-external", "port": 80, "protocol": "TCP"}],
+        },
+    });
+    scene
+        .cluster
+        .create(Kind::Service, &scene.ofn, "gateway", old)
+        .await?;
+    scene.start_host()?;
+    scene
+        .entry("stands for the address", |entry| {
+            let spec = &entry["spec"];
+            spec["type"] == "ClusterIP" && spec["externalName"].is_null()
+        })
+        .await?;
+    scene
+        .cluster
+        .eventually(
+            Kind::EndpointSlice,
+            &scene.ofn,
+            "gateway-ipv4",
+            "has the address",
+            |slice| slice["endpoints"][0]["addresses"][0] == "192.0.2.7",
+        )
+        .await?;
+    Ok(())
+}
+
+async fn a_service_that_the_user_chose_is_waited_for_and_may_be_given_up(
+    scene: &Scene,
+) -> Result<()> {
+    let envoy = with_service(scene, "envoy", json!({})).await?;
+    scene.serve_default().await?;
+    points_at(scene, &envoy).await?;
+    let choose = |service: Value| {
+        let annotation = json!({"networking.openfunction.io/entry-service": service});
+        scene.edit(json!({"metadata": {"annotations": annotation}}))
+    };
+    choose(json!(format!("{}/late", scene.infra))).await?;
+    scene.settle("contour").await?;
+    points_at(scene, &envoy).await?;
+    let late = with_service(scene, "late", json!({})).await?;
+    points_at(scene, &late).await?;
+    choose(Value::Null).await?;
+    points_at(scene, &envoy).await?;
+    Ok(())
+}
+
+async fn an_entry_restored_without_managed_fields_is_kept_as_before(scene: &Scene) -> Result<()> {
+    scene.serve_default().await?;
+    with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.7"}])).await?;
+    scene
+        .entry("stands for the address", |entry| {
+            entry["spec"]["type"] == "ClusterIP"
+        })
+        .await?;
+    scene.stop_host()?;
+    for (kind, name) in [
+        (Kind::Service, "gateway"),
+        (Kind::EndpointSlice, "gateway-ipv4"),
+    ] {
+        let forget = json!({"metadata": {"managedFields": [{}]}});
+        let cluster = &scene.cluster;
+        let live = cluster.edit(kind, &scene.ofn, name, forget).await?;
+        ensure!(live["metadata"].get("managedFields").is_none(), "{live:#}");
+    }
+    let mut listeners = scene.default_spec("contour")["gatewaySpec"]["listeners"].clone();
+    for listener in listeners.as_array_mut().into_iter().flatten() {
+        listener["port"] = json!(8080);
+    }
+    scene
+        .edit(json!({"spec": {"gatewaySpec": {"listeners": listeners}}}))
+        .await?;
+    with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.8"}])).await?;
+    scene.start_host()?;
+    scene
+        .entry("has the new port alone", |entry| {
+            let ports = entry["spec"]["ports"].as_array();
+            ports.is_some_and(|ports| ports.len() == 1 && ports[0]["port"] == 8080)
+        })
+        .await?;
+    scene
+        .cluster
+        .eventually(
+            Kind::EndpointSlice,
+            &scene.ofn,
+            "gateway-ipv4",
+            "has the new address alone",
+            |slice| {
+                let endpoints = slice["endpoints"].as_array();
+                endpoints.is_some_and(|all| all.len() == 1 && all[0]["addresses"][0] == "192.0.2.8")
+                    && slice["ports"][0]["port"] == 8080
+            },
+        )
+        .await?;
+    scene.delete_openfunction().await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Service, &scene.ofn, "gateway")
+        .await
 }

@@ -24,6 +24,7 @@ tests![
     two_defaults_in_turn_are_not_written,
     one_more_default_each_time_is_not_written,
     what_a_component_does_wrong_is_counted,
+    health_is_answered_while_a_component_uses_all_its_time,
 ];
 
 /// The OpenFunction Gateway, served well by the component until now.
@@ -240,4 +241,21 @@ async fn what_a_component_does_wrong_is_counted(scene: &Scene) -> Result<()> {
         ensure!(all.contains(name), "{name} is not in\n{all}");
     }
     Ok(())
+}
+
+/// Passes are not made by the thread that answers.
+async fn health_is_answered_while_a_component_uses_all_its_time(scene: &Scene) -> Result<()> {
+    served(scene).await?;
+    scene.stop_host()?;
+    scene.start_host_patiently("10s")?;
+    scene.counted("ofn_gateway_passes_total").await?;
+    misdeed(scene, "endless loop").await?;
+    let fault = "ofn_gateway_policy_faults_total{policy=\"hostile\",reason=\"PolicyTimeout\"}";
+    // The call begins some milliseconds after the edit, and lasts.
+    for _ in 0..20 {
+        let figures = scene.metrics()?;
+        ensure!(!figures.contains(fault), "the call has ended: {figures}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    scene.counted(fault).await
 }

@@ -1,5 +1,6 @@
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ofn_tests::cluster::{Kind, has_condition, named};
+use ofn_tests::control_plane::{Kubectl, User};
 use serde_json::{Value, json};
 
 use crate::scene::{ALL, Scene, condition, listener, own_listener, tests};
@@ -13,6 +14,9 @@ tests![
     a_disabled_default_listener_is_not_added,
     defaults_that_the_same_manager_takes_out_again_are_effective_and_written_no_more,
     what_is_applied_server_side_is_served_with_defaults_and_stays_as_it_was_written,
+    a_file_that_kubectl_applies_again_and_again_costs_a_bounded_number_of_generations,
+    a_file_that_is_applied_server_side_again_and_again_costs_nothing,
+    what_is_created_and_edited_costs_one_write_of_its_spec_each,
     a_change_of_domain_reaches_the_gateway_the_entry_and_the_status,
     a_change_of_cluster_domain_reaches_the_gateway_and_the_entry,
     a_domain_that_moves_under_itself_and_back_takes_generated_names_along_and_leaves_the_users,
@@ -271,6 +275,115 @@ async fn what_is_applied_server_side_is_served_with_defaults_and_stays_as_it_was
     Ok(())
 }
 
+/// How often the host has written the OpenFunction Gateway itself, not its status.
+fn writes_of_the_spec(scene: &Scene) -> Result<usize> {
+    let writes = scene.plane.writes(User::Host)?;
+    let of_it = |write: &&String| *write == "patch gateways openfunction";
+    Ok(writes.iter().filter(of_it).count())
+}
+
+/// The file that a user has: only what must be there.
+fn file(scene: &Scene) -> Value {
+    json!({
+        "apiVersion": "networking.openfunction.io/v1alpha1",
+        "kind": "Gateway",
+        "metadata": {"name": "openfunction", "namespace": scene.ofn},
+        "spec": {
+            "domain": "ofn.io",
+            "gatewayRef": {"name": "contour", "namespace": scene.infra},
+            "gatewaySpec": {"listeners": [{"name": "web", "port": 80, "protocol": "HTTP"}]},
+        },
+    })
+}
+
+async fn generation(scene: &Scene) -> Result<i64> {
+    scene.settle("contour").await?;
+    let object = scene.served("exists", |_| true).await?;
+    let generation = object["metadata"]["generation"].as_i64();
+    generation.context("a generation")
+}
+
+async fn a_file_that_kubectl_applies_again_and_again_costs_a_bounded_number_of_generations(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    let kubectl = Kubectl::new(&scene.plane)?;
+    let before = writes_of_the_spec(scene)?;
+    for _ in 0..5 {
+        kubectl.apply(&file(scene))?;
+        scene
+            .has_listeners("contour", &["platform", "web", "ofn-http-internal"])
+            .await?;
+        scene.settle("contour").await?;
+    }
+    // Made, shown, taken out, shown again, and taken out for good.
+    let bounded = generation(scene).await?;
+    ensure!(bounded == 5, "{bounded}");
+    let writes = writes_of_the_spec(scene)? - before;
+    for _ in 0..5 {
+        kubectl.apply(&file(scene))?;
+        scene.settle("contour").await?;
+    }
+    ensure!(generation(scene).await? == bounded);
+    ensure!(writes_of_the_spec(scene)? - before == writes, "{writes}");
+    Ok(())
+}
+
+async fn a_file_that_is_applied_server_side_again_and_again_costs_nothing(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    let apply = async || {
+        let body = json!({"spec": file(scene)["spec"]});
+        let cluster = &scene.cluster;
+        cluster
+            .apply(Kind::Ofn, &scene.ofn, "openfunction", "gitops", body)
+            .await
+    };
+    apply().await?;
+    scene
+        .has_listeners("contour", &["platform", "web", "ofn-http-internal"])
+        .await?;
+    let first = generation(scene).await?;
+    let writes = scene.plane.writes(User::Host)?.len();
+    for _ in 0..5 {
+        apply().await?;
+    }
+    ensure!(generation(scene).await? == first);
+    // What settles is seen and told in the status, twice.
+    let after = scene.plane.writes(User::Host)?.split_off(writes);
+    let status = |write: &&String| *write == "patch gateways/status openfunction";
+    ensure!(after.iter().all(|write| status(&write)), "{after:?}");
+    Ok(())
+}
+
+async fn what_is_created_and_edited_costs_one_write_of_its_spec_each(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    let before = writes_of_the_spec(scene)?;
+    scene.serve(file(scene)["spec"].clone()).await?;
+    scene
+        .has_listeners("contour", &["platform", "web", "ofn-http-internal"])
+        .await?;
+    ensure!(generation(scene).await? == 2);
+    // The defaults with our finalizer, then the uid of the Gateway that was touched.
+    let created = writes_of_the_spec(scene)? - before;
+    ensure!((1..=2).contains(&created), "{created}");
+    for domain in ["a.io", "b.io", "c.io"] {
+        let before = writes_of_the_spec(scene)?;
+        let edited = scene.edit(json!({"spec": {"domain": domain}})).await?;
+        let edited = edited["metadata"]["generation"].as_i64();
+        scene
+            .gateway("contour", "has the domain", |gateway| {
+                gateway["spec"]["listeners"][1]["hostname"] == format!("*.{domain}")
+            })
+            .await?;
+        let after = generation(scene).await?;
+        ensure!(Some(after) == edited.map(|edited| edited + 1), "{after}");
+        ensure!(writes_of_the_spec(scene)? - before == 1);
+    }
+    Ok(())
+}
+
 async fn a_domain_that_moves_under_itself_and_back_takes_generated_names_along_and_leaves_the_users(
     scene: &Scene,
 ) -> Result<()> {
@@ -333,6 +446,14 @@ async fn a_domain_under_the_cluster_domain_is_a_domain_of_its_own(scene: &Scene)
     let gateway = scene
         .gateway("contour", "has the new name", |gateway| {
             hostnames(gateway)[0] == "*.ofn.io"
+        })
+        .await?;
+    ensure!(hostnames(&gateway)[1..] == ["a.svc.cluster.local", internal]);
+    let back = json!({"spec": {"domain": "apps.cluster.local"}});
+    scene.edit(back).await?;
+    let gateway = scene
+        .gateway("contour", "has the first name again", |gateway| {
+            hostnames(gateway)[0] == "*.apps.cluster.local"
         })
         .await?;
     ensure!(hostnames(&gateway)[1..] == ["a.svc.cluster.local", internal]);

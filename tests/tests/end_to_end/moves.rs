@@ -1,8 +1,8 @@
 //! From one Kubernetes Gateway to another.
 
 use anyhow::{Result, ensure};
-use ofn_tests::cluster::Kind;
-use serde_json::json;
+use ofn_tests::cluster::{Kind, has_condition};
+use serde_json::{Value, json};
 
 use crate::scene::{OURS, Scene, listener, listener_names, own_listener, programmed, tests};
 
@@ -17,6 +17,8 @@ tests![
     a_move_back_while_the_host_was_down_is_made_up_for,
     a_move_and_a_deletion_while_the_host_was_down_clean_every_gateway,
     a_listener_removed_while_the_host_was_down_leaves_the_gateway,
+    whatever_becomes_of_a_definition_while_the_host_was_down_is_made_up_for,
+    a_move_to_a_gateway_without_room_is_reported_and_leaves_the_first_as_it_was,
 ];
 
 const WITH_OURS: [&str; 3] = ["platform", OURS[0], OURS[1]];
@@ -253,5 +255,108 @@ async fn a_listener_removed_while_the_host_was_down_leaves_the_gateway(
     scene
         .has_listeners("contour", &["platform", "ofn-http-internal"])
         .await?;
+    Ok(())
+}
+
+async fn whatever_becomes_of_a_definition_while_the_host_was_down_is_made_up_for(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("existing").await?;
+    let other = json!({"spec": {"controllerName": "example.com/gateway-controller"}});
+    scene
+        .cluster
+        .apply(Kind::GatewayClass, "", "other", "platform-team", other)
+        .await?;
+    let while_down = async |change: Value| {
+        scene.stop_host()?;
+        scene.edit(json!({"spec": change})).await?;
+        scene.start_host()
+    };
+    let gone = async |namespace: &str, name: &str| {
+        let cluster = &scene.cluster;
+        cluster
+            .eventually_gone(Kind::Gateway, namespace, name)
+            .await
+    };
+    scene.serve(scene.defined_spec("first", "contour")).await?;
+    scene.has_listeners("first", &OURS).await?;
+    // Its name.
+    while_down(json!({"gatewayDef": {"name": "second"}})).await?;
+    scene.has_listeners("second", &OURS).await?;
+    scene.program("second").await?;
+    gone(&scene.infra, "first").await?;
+    // Its class.
+    while_down(json!({"gatewayDef": {"gatewayClassName": "other"}})).await?;
+    scene
+        .gateway("second", "has the other class", |gateway| {
+            gateway["spec"]["gatewayClassName"] == "other"
+        })
+        .await?;
+    // An existing Gateway instead.
+    let existing = json!({"name": "existing", "namespace": scene.infra});
+    while_down(json!({"gatewayDef": null, "gatewayRef": existing})).await?;
+    scene.has_listeners("existing", &WITH_OURS).await?;
+    scene.program("existing").await?;
+    gone(&scene.infra, "second").await?;
+    // And back.
+    let third = json!({"name": "third", "namespace": scene.infra, "gatewayClassName": "contour"});
+    while_down(json!({"gatewayRef": null, "gatewayDef": third})).await?;
+    scene.has_listeners("third", &OURS).await?;
+    scene.program("third").await?;
+    scene.has_listeners("existing", &["platform"]).await?;
+    // Its namespace.
+    while_down(json!({"gatewayDef": {"namespace": scene.ofn}})).await?;
+    let made = scene
+        .cluster
+        .eventually(Kind::Gateway, &scene.ofn, "third", "is there", |made| {
+            listener_names(made) == OURS
+        })
+        .await?;
+    let status = programmed(&OURS, made["metadata"]["generation"].as_i64().unwrap_or(0));
+    scene
+        .cluster
+        .write_status(Kind::Gateway, &scene.ofn, "third", status)
+        .await?;
+    gone(&scene.infra, "third").await?;
+    scene.is_ready().await?;
+    Ok(())
+}
+
+async fn a_move_to_a_gateway_without_room_is_reported_and_leaves_the_first_as_it_was(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("first").await?;
+    let theirs: Vec<_> = (0..64)
+        .map(|number| {
+            let hostname = format!("{number}.example.com");
+            listener(&format!("theirs-{number}"), &hostname)
+        })
+        .collect();
+    scene.gateway_with("second", json!(theirs)).await?;
+    let envoy = json!({"spec": {"ports": [{"port": 80}]}});
+    for name in ["envoy-first", "envoy-second"] {
+        scene
+            .cluster
+            .create(Kind::Service, &scene.infra, name, envoy.clone())
+            .await?;
+    }
+    scene.serve(scene.default_spec("first")).await?;
+    scene.has_listeners("first", &WITH_OURS).await?;
+    scene.program("first").await?;
+    let entry = scene.entry("is there", |_| true).await?;
+    scene
+        .edit(json!({"spec": {"gatewayRef": {"name": "second"}}}))
+        .await?;
+    let object = scene
+        .served("reports that there is no room", |object| {
+            has_condition(object, "Ready", "False", Some("ListenerConflict"))
+        })
+        .await?;
+    let ready = object["status"]["conditions"][1].to_string();
+    ensure!(ready.contains("has room for 64 listeners"), "{ready}");
+    scene.settle("second").await?;
+    scene.has_listeners("first", &WITH_OURS).await?;
+    let now = scene.entry("is there", |_| true).await?;
+    ensure!(now["spec"] == entry["spec"], "{now:#}");
     Ok(())
 }

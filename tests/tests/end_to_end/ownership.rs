@@ -18,7 +18,19 @@ tests![
     who_writes_the_gateway_without_our_listeners_again_and_again_is_named_and_answered_less_often,
     a_gateway_restored_without_managed_fields_is_served_and_cleaned_as_before,
     a_gateway_that_is_full_is_reported_and_keeps_what_it_has,
+    a_gateway_with_as_many_listeners_of_others_as_it_may_have_keeps_them_all,
+    a_gateway_made_anew_with_our_listeners_altered_is_put_right,
 ];
+
+/// As many listeners of others.
+fn theirs(number: usize) -> Vec<Value> {
+    (0..number)
+        .map(|number| {
+            let hostname = format!("{number}.example.com");
+            listener(&format!("theirs-{number}"), &hostname)
+        })
+        .collect()
+}
 
 async fn conflict(scene: &Scene, name: &str) -> Result<String> {
     let object = scene
@@ -365,14 +377,7 @@ async fn a_gateway_restored_without_managed_fields_is_served_and_cleaned_as_befo
 
 async fn a_gateway_that_is_full_is_reported_and_keeps_what_it_has(scene: &Scene) -> Result<()> {
     scene.class().await?;
-    let theirs: Vec<_> = (0..63)
-        .map(|number| {
-            listener(
-                &format!("theirs-{number}"),
-                &format!("{number}.example.com"),
-            )
-        })
-        .collect();
+    let theirs = theirs(63);
     scene.gateway_with("contour", json!(theirs)).await?;
     scene.serve(scene.default_spec("contour")).await?;
     scene
@@ -397,5 +402,68 @@ async fn a_gateway_that_is_full_is_reported_and_keeps_what_it_has(scene: &Scene)
             == Some(&theirs[..]),
         "{gateway:#}"
     );
+    Ok(())
+}
+
+async fn a_gateway_with_as_many_listeners_of_others_as_it_may_have_keeps_them_all(
+    scene: &Scene,
+) -> Result<()> {
+    scene.class().await?;
+    let before = scene.gateway_with("contour", json!(theirs(64))).await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    for name in ["ofn-http-internal", "ofn-http-external"] {
+        let message = conflict(scene, name).await?;
+        ensure!(message.contains("has room for 64 listeners"), "{message}");
+    }
+    scene.settle("contour").await?;
+    let after = scene.gateway("contour", "is there", |_| true).await?;
+    ensure!(after["spec"] == before["spec"], "{after:#}");
+    scene.delete_openfunction().await?;
+    let after = scene.gateway("contour", "is there", |_| true).await?;
+    ensure!(after["spec"] == before["spec"], "{after:#}");
+    Ok(())
+}
+
+/// As by `kubectl replace --force`, or from a backup: with our record, and of another generation.
+async fn a_gateway_made_anew_with_our_listeners_altered_is_put_right(scene: &Scene) -> Result<()> {
+    scene.serve_default().await?;
+    scene.edit(json!({"spec": {"domain": "b.io"}})).await?;
+    let has_domain = |gateway: &Value| {
+        listener_names(gateway) == ALL
+            && gateway["spec"]["listeners"][2]["hostname"] == "*.b.io"
+            && gateway["spec"]["listeners"][1]["hostname"] == "*.cluster.local"
+    };
+    let live = scene
+        .gateway("contour", "has the new domain", has_domain)
+        .await?;
+    for is_down in [true, false] {
+        if is_down {
+            scene.stop_host()?;
+        }
+        scene
+            .cluster
+            .delete(Kind::Gateway, &scene.infra, "contour")
+            .await?;
+        let mut spec = live["spec"].clone();
+        spec["listeners"][1]["hostname"] = json!("*.odd.io");
+        let metadata = json!({"annotations": live["metadata"]["annotations"]});
+        scene
+            .cluster
+            .create(
+                Kind::Gateway,
+                &scene.infra,
+                "contour",
+                json!({"metadata": metadata, "spec": spec}),
+            )
+            .await?;
+        if is_down {
+            scene.start_host()?;
+        }
+        scene
+            .gateway("contour", "has our listeners as they were", has_domain)
+            .await?;
+    }
+    scene.delete_openfunction().await?;
+    scene.has_listeners("contour", &["platform"]).await?;
     Ok(())
 }

@@ -95,6 +95,21 @@ impl Scene {
         Ok(())
     }
 
+    /// Starts a host that gives components so much time.
+    pub fn start_host_patiently(&self, time: &str) -> Result<()> {
+        let policies = host::policies_and_the_hostile_one()?;
+        let process = Process::start(
+            host::command(&self.plane.kubeconfig(User::Host))?
+                .arg("--policies")
+                .arg(policies)
+                .args(["--policy-time", time])
+                .args(["--metrics-address", &format!("127.0.0.1:{}", self.metrics)]),
+            &self.log,
+        )?;
+        *self.host.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
+        Ok(())
+    }
+
     /// The process of the host.
     pub fn host(&self) -> Option<u32> {
         let host = self.host.lock().unwrap_or_else(PoisonError::into_inner);

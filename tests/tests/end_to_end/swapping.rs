@@ -4,16 +4,17 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use ofn_tests::cluster::{PATIENCE, has_condition};
+use ofn_tests::cluster::{Kind, PATIENCE, has_condition};
 use ofn_tests::host::{component, digest, put, resident, variant};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::scene::{OURS, Scene, tests};
+use crate::scene::{OURS, Scene, own_listener, tests};
 
 tests![
     a_component_that_is_swapped_decides_at_once_in_the_same_process,
     a_broken_file_leaves_the_last_good_component_serving_and_is_told,
+    a_new_component_that_takes_a_gateway_over_is_told,
     a_hundred_swaps_fail_no_pass_and_leave_the_memory_as_it_was,
 ];
 
@@ -60,6 +61,42 @@ async fn a_component_that_is_swapped_decides_at_once_in_the_same_process(
     Ok(())
 }
 
+async fn a_new_component_that_takes_a_gateway_over_is_told(scene: &Scene) -> Result<()> {
+    let controller = json!({"spec": {"controllerName": "projectcontour.io/gateway-controller"}});
+    let class = "contour-itself";
+    scene
+        .cluster
+        .apply(Kind::GatewayClass, "", class, "platform-team", controller)
+        .await?;
+    let listeners = json!([own_listener()]);
+    let gateway = json!({"spec": {"gatewayClassName": class, "listeners": listeners}});
+    scene
+        .cluster
+        .create(Kind::Gateway, &scene.infra, "contour", gateway)
+        .await?;
+    let folder = tempfile::tempdir()?;
+    put(folder.path(), "standard.wasm", &component("standard")?)?;
+    scene.stop_host()?;
+    scene.start_host_with(&[folder.path()])?;
+    scene.serve(scene.default_spec("contour")).await?;
+    let by = async |name: &'static str| {
+        let test = move |object: &Value| object["status"]["policy"]["name"] == name;
+        scene.served("is decided by it", test).await
+    };
+    by("standard").await?;
+    put(folder.path(), "contour.wasm", &component("contour")?)?;
+    by("contour").await?;
+    let event = scene.event("PolicySwapped").await?;
+    ensure!(event["type"] == "Normal", "{event:#}");
+    let note = event["note"].as_str().unwrap_or_default();
+    ensure!(note.starts_with("policy contour "), "{note}");
+    ensure!(
+        note.contains("decides in place of policy standard "),
+        "{note}"
+    );
+    Ok(())
+}
+
 async fn a_broken_file_leaves_the_last_good_component_serving_and_is_told(
     scene: &Scene,
 ) -> Result<()> {
@@ -97,8 +134,7 @@ async fn a_hundred_swaps_fail_no_pass_and_leave_the_memory_as_it_was(scene: &Sce
     let standard = component("standard")?;
     let mut settled = 0.0;
     for swap in 1..=100_u8 {
-        // As many as the cache of compiled code keeps are many.
-        let other = variant(&standard, swap % 4);
+        let other = variant(&standard, swap);
         put(folder.path(), "standard.wasm", &other)?;
         let wanted = digest(&other);
         let deadline = Instant::now() + PATIENCE;

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use ofn_gateway::sandbox::{Cache, Compiler, Limits, Sandbox};
 use tempfile::TempDir;
 
-use super::corpus::Module;
 use super::load_in;
+use ofn_tests::corpus::Module;
 
 /// A cache with the code of one component in it, and a sandbox on it that cannot compile: what it
 /// loads is from the cache.
@@ -130,6 +130,41 @@ fn a_link_is_not_followed() {
     let elsewhere = cached.entry.with_extension("elsewhere");
     std::fs::rename(&cached.entry, &elsewhere).expect("renamed");
     symlink(&elsewhere, &cached.entry).expect("a link");
+    assert!(!cached.loads());
+}
+
+/// Opening one to read would wait for a writer.
+#[test]
+fn a_pipe_in_place_of_an_entry_is_not_waited_for() {
+    let cached = Cached::new();
+    std::fs::remove_file(&cached.entry).expect("it was there");
+    let made = std::process::Command::new("mkfifo")
+        .args(["-m", "600"])
+        .arg(&cached.entry)
+        .status();
+    assert!(made.expect("mkfifo").success());
+    assert!(!cached.loads());
+}
+
+/// Who may write into a folder above ours can put another folder in its place: it does not help, since
+/// the files in it are not ours.
+#[test]
+fn a_folder_in_place_of_ours_has_nothing_that_is_loaded() {
+    let cached = Cached::new();
+    let folder = cached.entry.parent().expect("the folder").to_owned();
+    std::fs::rename(&folder, folder.with_extension("before")).expect("renamed");
+    std::fs::create_dir(&folder).expect("a folder");
+    let code = std::fs::read(
+        folder
+            .with_extension("before")
+            .join(cached.entry.file_name().expect("a name")),
+    );
+    std::fs::write(&cached.entry, code.expect("the entry")).expect("written");
+    std::fs::set_permissions(&cached.entry, Permissions::from_mode(0o600)).expect("chmod");
+    if std::os::unix::fs::chown(&cached.entry, Some(65534), None).is_err() {
+        eprintln!("only root can give a file away: not tried");
+        return;
+    }
     assert!(!cached.loads());
 }
 

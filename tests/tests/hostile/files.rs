@@ -8,8 +8,8 @@ use ofn_gateway::sandbox::{CompileError, Defect, Limits};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::corpus::Module;
 use super::{SANDBOX, defect, load, load_in, sandbox};
+use ofn_tests::corpus::Module;
 
 fn refused(bytes: &[u8]) -> bool {
     matches!(defect(bytes), Defect::Compile(CompileError::Refused(_)))
@@ -130,7 +130,7 @@ fn another_version_of_the_contract_is_refused() {
         "(module (func (export \"openfunction:gateway/policy@9.0.0#describe\") (result i32)
            i32.const 0))",
     );
-    let bytes = super::corpus::encoded(module.expect("a module"), contract);
+    let bytes = ofn_tests::corpus::encoded(module.expect("a module"), contract);
     match defect(&bytes) {
         Defect::Contract(detail) => assert!(detail.contains("is missing"), "{detail}"),
         other => panic!("{other}"),
@@ -168,6 +168,36 @@ fn a_component_of_too_many_tables_is_refused() {
     let module = Module::honest().with("more", "(table 1 funcref)".repeat(5));
     let defect = defect(&module.component());
     assert!(matches!(defect, Defect::Parts(_)), "{defect}");
+}
+
+/// A component of so many of these, which lacks the contract: if it is not refused for its parts, it
+/// is for that.
+fn has_too_many_parts(parts: &str) -> bool {
+    match defect(&component(&format!("(component {parts})"))) {
+        Defect::Parts(_) => true,
+        Defect::Contract(_) => false,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_component_of_too_many_core_instances_is_refused() {
+    let instances = |number| {
+        let instance = "(core instance (instantiate $m))";
+        format!("(core module $m) {}", instance.repeat(number))
+    };
+    assert!(!has_too_many_parts(&instances(16)));
+    assert!(has_too_many_parts(&instances(17)));
+}
+
+#[test]
+fn a_component_of_too_many_memories_is_refused() {
+    let memories = |number| {
+        let instance = "(core instance (instantiate $m))";
+        format!("(core module $m (memory 0)) {}", instance.repeat(number))
+    };
+    assert!(!has_too_many_parts(&memories(3)));
+    assert!(has_too_many_parts(&memories(4)));
 }
 
 #[test]

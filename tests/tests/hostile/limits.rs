@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use ofn_gateway::sandbox::{CompileError, Defect, Fault, Limits};
 
-use super::corpus::{Module, VIOLATIONS, words};
 use super::{call_fault, load_in, sandbox};
+use ofn_tests::corpus::{Module, VIOLATIONS, words};
 
 /// What a module does under its own limits.
 fn under(limits: Limits, module: &Module) -> Option<Fault> {

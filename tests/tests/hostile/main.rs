@@ -2,9 +2,9 @@
 
 mod cache;
 mod calls;
-mod corpus;
 mod files;
 mod limits;
+mod told;
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use ofn_contract::{Gateway, GatewaySpec, ObjectName};
 use ofn_gateway::sandbox::{Defect, Fault, Limits, LoadError, PolicyComponent, Sandbox};
 use ofn_tests::host;
 
-use self::corpus::Module;
+use ofn_tests::corpus::Module;
 
 /// As by default, but quick to give up.
 static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| sandbox(Limits::default()));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use json_patch::Patch;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{DynamicObject, ObjectMeta};
 use kube::{Resource, ResourceExt};
@@ -225,17 +226,24 @@ fn change(world: &World, again: &str, mut wanted: DynamicObject, plan: &mut Plan
     let applied = apply(Kind::Service, world, names::ENTRY_SERVICE, &wanted);
     Some(match patch {
         None => applied,
-        Some(change) => Write { change, ..applied },
+        Some(patch) => Write {
+            change: Change::Patch(patch),
+            ..applied
+        },
     })
+}
+
+/// Whether a field that says where the entry leads is not ours any more.
+fn is_lost(wanted: &DynamicObject, there: &Service) -> bool {
+    ["type", "externalName"]
+        .iter()
+        .filter(|field| !wanted.data["spec"][field].is_null())
+        .any(|field| !is_applied_by_us(there.meta(), &["f:spec", &format!("f:{field}")]))
 }
 
 /// Whether somebody else has written what we wrote before: we do not own it any more.
 fn is_undone(wanted: &DynamicObject, there: &Service) -> bool {
     let owns = |path: &[&str]| is_applied_by_us(there.meta(), path);
-    let fields = ["type", "externalName"].iter();
-    let is_lost = fields
-        .filter(|field| !wanted.data["spec"][field].is_null())
-        .any(|field| !owns(&["f:spec", &format!("f:{field}")]));
     let value = json!(there);
     let has_odd_field = NEVER_OURS
         .iter()
@@ -245,18 +253,18 @@ fn is_undone(wanted: &DynamicObject, there: &Service) -> bool {
         let key = json!({"port": number, "protocol": protocol});
         !owns(&["f:spec", "f:ports", &format!("k:{key}")])
     });
-    owns(&["f:spec"]) && (is_lost || has_odd_port || has_odd_field)
+    owns(&["f:spec"]) && (is_lost(wanted, there) || has_odd_port || has_odd_field)
 }
 
 /// Ports that somebody else put there (the old controller, or a person) stay in an apply, because
-/// the list is a map with owners, and so do other fields; they are taken out before it.
+/// the list is a map with owners, and so do other fields; they are taken out before it. `undone` is
+/// recorded with the last write that puts right what was undone at once, so that it counts once.
 fn without_odd_fields(
     wanted: &DynamicObject,
     there: &Service,
     undone: Option<&String>,
-) -> Option<Change> {
-    let wanted = json!(wanted);
-    let (wanted_ports, there_ports) = (ports(&wanted), ports(&json!(there)));
+) -> Option<Patch> {
+    let (wanted_ports, there_ports) = (ports(&json!(wanted)), ports(&json!(there)));
     let is_wanted = |port: &Value| {
         wanted_ports
             .iter()
@@ -280,13 +288,15 @@ fn without_odd_fields(
     if patch.0.len() == guards {
         return None;
     }
-    if let Some(undone) = undone {
+    if let Some(undone) = undone
+        && !is_lost(wanted, there)
+    {
         patch.annotate(
             metadata,
             &[(names::UNDONE_ANNOTATION, Some(undone.clone()))],
         );
     }
-    Some(Change::Patch(patch.finish()))
+    Some(patch.finish())
 }
 
 fn ports(service: &Value) -> Vec<Value> {

@@ -75,7 +75,8 @@ pub(super) fn touch(world: &World, wish: &Wish, again: &str, plan: &mut Plan) {
                 annotations.push((names::INJECTED_ANNOTATION, Some(json!(fitting).to_string())));
             }
             if let Some(generation) = generation {
-                annotations.push((names::GENERATION_ANNOTATION, Some(generation.to_string())));
+                let record = live.generation_record(generation);
+                annotations.push((names::GENERATION_ANNOTATION, Some(record)));
             }
             patch.annotate(&live.metadata, &annotations);
             (patch.0.len() > guards).then(|| Change::Patch(patch.finish()))

@@ -42,6 +42,8 @@ pub struct Wish {
 pub struct Asked<'a> {
     /// A vetted spec.
     pub spec: &'a EffectiveSpec,
+    /// The entry Service, which must not lead to itself.
+    pub entry: &'a ObjectName,
     /// The names of the Services that the component was shown.
     pub services: &'a BTreeSet<ObjectName>,
     /// Where it may send traffic.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ofn_contract::dns::{is_dns_name, is_label};
-use ofn_contract::{Entry, EntryTarget};
+use ofn_contract::{Entry, EntryTarget, ObjectName};
 
 use super::decision::Asked;
 use super::{Broken, Rules, Terms};
@@ -11,6 +11,12 @@ use super::{Broken, Rules, Terms};
 const MOST_ADDRESSES: usize = 16;
 /// One for each listener: a Gateway has at most 64.
 const MOST_PORTS: usize = 64;
+
+/// Whether a host name is one of a Service's inside the cluster, whatever the cluster's domain is.
+fn is_name_of(host_name: &str, service: &ObjectName) -> bool {
+    let rest = host_name.strip_prefix(&format!("{}.{}", service.name, service.namespace));
+    rest.is_some_and(|rest| rest.is_empty() || rest == ".svc" || rest.starts_with(".svc."))
+}
 
 pub(super) fn check_entry(rules: &Rules, entry: &Entry, asked: &Asked) -> Result<(), Broken> {
     let terms = asked.terms;
@@ -22,6 +28,9 @@ pub(super) fn check_entry(rules: &Rules, entry: &Entry, asked: &Asked) -> Result
             rules.must(asked.services.contains(name), || {
                 format!("the entry {name} is not one of the Services that it was shown")
             })?;
+            rules.must(name != asked.entry, || {
+                format!("the entry {name} is itself")
+            })?;
             rules.must(terms.allow_service(name), || {
                 format!("the entry {name} is not a Service that a function may be sent to")
             })?;
@@ -29,6 +38,9 @@ pub(super) fn check_entry(rules: &Rules, entry: &Entry, asked: &Asked) -> Result
         EntryTarget::HostName(name) => {
             rules.must(is_dns_name(name), || {
                 format!("the entry {name:?} is not a DNS name")
+            })?;
+            rules.must(!is_name_of(name, asked.entry), || {
+                format!("the entry {name:?} is itself")
             })?;
             rules.must(
                 Terms::allow_host_name(name, &asked.spec.cluster_domain),

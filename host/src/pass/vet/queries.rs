@@ -8,7 +8,7 @@ use ofn_contract::{LabelQuery, ServiceQuery};
 
 use super::{Broken, Rules, Terms};
 
-const MOST_QUERIES: usize = 8;
+const MOST_QUERIES: usize = 24;
 
 /// Queries for Services, without those for namespaces that the terms do not allow: they find
 /// nothing, as one over all namespaces finds nothing there.

@@ -1,13 +1,14 @@
 //! What a component says that the user did wrong.
 
 use ofn_contract::Violation;
+use ofn_contract::text::cut;
 
 use super::text::is_printable;
 use super::{Broken, Rules};
 
 /// More than a user mends at once.
 const MOST_VIOLATIONS: usize = 64;
-/// Of each text, in characters; a text that quotes what the user wrote may be as long as that.
+/// Of each text, in bytes; a text that quotes what the user wrote may be as long as that.
 const LONGEST_TEXT: usize = 1024;
 
 /// Violations, as the answer of a function. Too many, and too long ones, are cut: what the user
@@ -31,15 +32,8 @@ pub fn violations(
             rules.must(is_printable(text), || {
                 format!("the violation {text:?} is not printable")
             })?;
-            cut(text);
+            *text = cut(std::mem::take(text), LONGEST_TEXT);
         }
     }
     Ok(violations)
-}
-
-fn cut(text: &mut String) {
-    if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
-        text.truncate(end);
-        text.push('…');
-    }
 }
