@@ -16,6 +16,7 @@ use ofn_gateway::pass::vet::{self, Asked, Terms};
 use ofn_gateway::sandbox::{CompileError, Defect, Limits, Sandbox};
 use ofn_policy::template::Template;
 use ofn_policy::{Policy, Standard, status};
+use proptest::prelude::Rng as _;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
@@ -205,9 +206,16 @@ pub fn component(data: &[u8]) {
     }
 }
 
-/// An answer that the bytes are the dice for: so a changed byte changes one thing in it.
+/// An answer that the bytes are the dice for: so a changed byte changes one thing in it. Where they
+/// end, the same ones follow for every answer: there must always be some, and not only zeros.
 fn answer<T>(data: &[u8], strategy: impl Strategy<Value = T>) -> Option<T> {
-    let rng = TestRng::from_seed(RngAlgorithm::PassThrough, data);
+    static MORE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut more = vec![0; 1 << 18];
+        TestRng::deterministic_rng(RngAlgorithm::ChaCha).fill_bytes(&mut more);
+        more
+    });
+    let dice = [data, &MORE].concat();
+    let rng = TestRng::from_seed(RngAlgorithm::PassThrough, &dice);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     Some(strategy.new_tree(&mut runner).ok()?.current())
 }

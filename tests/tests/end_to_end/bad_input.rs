@@ -248,7 +248,12 @@ async fn each_event_has_the_text_of_its_own_problem(scene: &Scene) -> Result<()>
     scene.serve_ready().await?;
     for domain in ["a..io", "b..io"] {
         scene.edit(json!({"spec": {"domain": domain}})).await?;
-        is_invalid(scene, domain).await?;
+        scene
+            .served("says so", |object| {
+                let ready = condition(object, "Ready");
+                ready.is_some_and(|ready| ready["message"].to_string().contains(domain))
+            })
+            .await?;
     }
     let deadline = std::time::Instant::now() + PATIENCE;
     for domain in ["a..io", "b..io"] {

@@ -702,7 +702,13 @@ async fn a_service_that_the_user_chose_is_waited_for_and_may_be_given_up(
 }
 
 async fn an_entry_restored_without_managed_fields_is_kept_as_before(scene: &Scene) -> Result<()> {
-    scene.serve_default().await?;
+    scene.platform("contour").await?;
+    let with_port = |port: u16| {
+        let mut spec = scene.default_spec("contour");
+        spec["gatewaySpec"]["listeners"][1]["port"] = json!(port);
+        spec
+    };
+    scene.serve(with_port(8080)).await?;
     with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.7"}])).await?;
     scene
         .entry("stands for the address", |entry| {
@@ -719,19 +725,13 @@ async fn an_entry_restored_without_managed_fields_is_kept_as_before(scene: &Scen
         let live = cluster.edit(kind, &scene.ofn, name, forget).await?;
         ensure!(live["metadata"].get("managedFields").is_none(), "{live:#}");
     }
-    let mut listeners = scene.default_spec("contour")["gatewaySpec"]["listeners"].clone();
-    for listener in listeners.as_array_mut().into_iter().flatten() {
-        listener["port"] = json!(8080);
-    }
-    scene
-        .edit(json!({"spec": {"gatewaySpec": {"listeners": listeners}}}))
-        .await?;
+    scene.edit(json!({"spec": with_port(9090)})).await?;
     with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.8"}])).await?;
     scene.start_host()?;
     scene
-        .entry("has the new port alone", |entry| {
+        .entry("has the new port and not the old one", |entry| {
             let ports = entry["spec"]["ports"].as_array();
-            ports.is_some_and(|ports| ports.len() == 1 && ports[0]["port"] == 8080)
+            ports.is_some_and(|ports| ports.len() == 2 && ports[1]["port"] == 9090)
         })
         .await?;
     scene
@@ -744,7 +744,7 @@ async fn an_entry_restored_without_managed_fields_is_kept_as_before(scene: &Scen
             |slice| {
                 let endpoints = slice["endpoints"].as_array();
                 endpoints.is_some_and(|all| all.len() == 1 && all[0]["addresses"][0] == "192.0.2.8")
-                    && slice["ports"][0]["port"] == 8080
+                    && slice["ports"][1]["port"] == 9090
             },
         )
         .await?;

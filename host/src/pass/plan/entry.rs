@@ -192,13 +192,16 @@ fn is_current(wanted: &DynamicObject, there: &Value) -> bool {
         && ["spec", "addressType", "endpoints", "ports"]
             .iter()
             .all(|field| is_subset(&wanted[field], &there[field]))
-        && NEVER_OURS
-            .iter()
-            .all(|field| is_empty(&there["spec"][field]))
+        && odd_fields(&wanted, there).next().is_none()
 }
 
-/// Fields of a Service that would send requests elsewhere, and that we never set.
-const NEVER_OURS: [&str; 2] = ["selector", "externalIPs"];
+/// Fields of a Service that would send requests elsewhere, and that are not wanted: the first two we
+/// never set.
+fn odd_fields(wanted: &Value, there: &Value) -> impl Iterator<Item = &'static str> {
+    ["selector", "externalIPs", "externalName"]
+        .into_iter()
+        .filter(|field| wanted["spec"][field].is_null() && !is_empty(&there["spec"][field]))
+}
 
 fn is_empty(value: &Value) -> bool {
     match value {
@@ -245,9 +248,9 @@ fn is_lost(wanted: &DynamicObject, there: &Service) -> bool {
 fn is_undone(wanted: &DynamicObject, there: &Service) -> bool {
     let owns = |path: &[&str]| is_applied_by_us(there.meta(), path);
     let value = json!(there);
-    let has_odd_field = NEVER_OURS
-        .iter()
-        .any(|field| !is_empty(&value["spec"][field]));
+    // A name that is ours goes with our next apply.
+    let has_odd_field =
+        odd_fields(&json!(wanted), &value).any(|field| !owns(&["f:spec", &format!("f:{field}")]));
     let has_odd_port = ports(&value).iter().any(|port| {
         let (number, protocol) = port_key(port);
         let key = json!({"port": number, "protocol": protocol});
@@ -264,7 +267,8 @@ fn without_odd_fields(
     there: &Service,
     undone: Option<&String>,
 ) -> Option<Patch> {
-    let (wanted_ports, there_ports) = (ports(&json!(wanted)), ports(&json!(there)));
+    let (wanted_value, there_value) = (json!(wanted), json!(there));
+    let (wanted_ports, there_ports) = (ports(&wanted_value), ports(&there_value));
     let is_wanted = |port: &Value| {
         wanted_ports
             .iter()
@@ -278,12 +282,17 @@ fn without_odd_fields(
         patch.test(&["spec", "ports"], json!(there_ports));
         patch.replace(&["spec", "ports"], json!(wanted_ports));
     }
-    let spec = &json!(there)["spec"];
-    for field in NEVER_OURS {
-        if !is_empty(&spec[field]) {
-            patch.test(&["spec", field], spec[field].clone());
-            patch.remove(&["spec", field]);
+    let spec = &there_value["spec"];
+    for field in odd_fields(&wanted_value, &there_value) {
+        if is_applied_by_us(metadata, &["f:spec", &format!("f:{field}")]) {
+            continue;
         }
+        patch.test(&["spec", field], spec[field].clone());
+        if field == "externalName" {
+            // A Service of its type must have one.
+            patch.replace(&["spec", "type"], wanted_value["spec"]["type"].clone());
+        }
+        patch.remove(&["spec", field]);
     }
     if patch.0.len() == guards {
         return None;
