@@ -200,7 +200,7 @@ fn query() -> impl Strategy<Value = ServiceQuery> {
 
 /// Answers of `service-queries`.
 pub fn queries() -> impl Strategy<Value = Vec<ServiceQuery>> {
-    vec(query(), 0..10)
+    vec(query(), 0..30)
 }
 
 prop_compose! {

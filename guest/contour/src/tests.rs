@@ -288,8 +288,8 @@ fn a_port_that_the_service_of_a_static_contour_does_not_have_is_not_ready() {
     let answer = asked(programmed(8080).objects(&envoy));
     assert_eq!(
         answer.listener_ready("web"),
-        "False PortUnavailable: Service projectcontour/envoy has no port 8080/TCP: write a port of \
-         80, 443, or add it to the Service and to Envoy"
+        "False PortUnavailable: Service projectcontour/envoy has no port 8080/TCP: write one that \
+         it has, or add it to the Service and to Envoy"
     );
     let answer = asked(programmed(443).objects(&envoy));
     assert_eq!(answer.listener_ready("web"), "True Ready: Valid listener");

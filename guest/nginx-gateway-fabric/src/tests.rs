@@ -206,8 +206,8 @@ status:
 fn a_port_that_the_service_of_version_1_does_not_have_is_not_ready() {
     assert_eq!(
         on_8080("nginx-gateway/ngf", &[CHART]).listener_ready("web"),
-        "False PortUnavailable: Service nginx-gateway/ngf has no port 8080/TCP: write a port of 80, \
-         or add it to the Service and to NGINX"
+        "False PortUnavailable: Service nginx-gateway/ngf has no port 8080/TCP: write one that it \
+         has, or add it to the Service and to NGINX"
     );
     let own = [("app.kubernetes.io/name", "web-nginx")];
     assert_eq!(

@@ -31,20 +31,11 @@ fn has_port(service: &Service, listener: &Listener) -> bool {
 }
 
 fn not_reached(status: &mut ListenerStatus, service: &Service, listener: &Listener, also: &str) {
-    let transport = transport(listener);
-    let of_it = service
-        .ports
-        .iter()
-        .filter(|port| port.protocol == transport)
-        .map(|port| port.port.to_string())
-        .collect::<Vec<_>>();
-    let write = match of_it.as_slice() {
-        [] => String::new(),
-        ports => format!("write a port of {}, or ", ports.join(", ")),
-    };
     let message = format!(
-        "Service {} has no port {}/{transport}: {write}add it to the Service and to {also}",
-        service.name, listener.port
+        "Service {} has no port {}/{}: write one that it has, or add it to the Service and to {also}",
+        service.name,
+        listener.port,
+        transport(listener)
     );
     status
         .conditions

@@ -143,8 +143,10 @@ impl Objects {
                     None => self.made(json!({})),
                 };
                 // All of it is ours: what is not applied any more goes.
-                if let Some(value) = value.as_object_mut() {
-                    value.remove("spec");
+                for (parent, part) in [("", "spec"), ("/metadata", "annotations")] {
+                    if let Some(Value::Object(parent)) = value.pointer_mut(parent) {
+                        parent.remove(part);
+                    }
                 }
                 json_patch::merge(&mut value, &applied);
                 value

@@ -92,6 +92,23 @@ fn a_gateway_that_is_moved_and_deleted_ends_where_the_user_wants_it() {
 }
 
 #[test]
+fn a_wish_that_changes_three_times_comes_true() {
+    let world = World {
+        is_in_order: true,
+        ..World::new(
+            &[
+                Edit::Ref("b"),
+                Edit::Ref("a"),
+                Edit::Def("made"),
+                Edit::Delete,
+            ],
+            times(3),
+        )
+    };
+    assert_eq!(explore("three moves", world), None);
+}
+
+#[test]
 fn a_host_that_ends_between_any_two_requests_is_made_up_for() {
     let moves = &[Edit::Ref("b"), Edit::Def("made"), Edit::Delete];
     let world = World {

@@ -156,7 +156,12 @@ impl<'a> Real<'a> {
         // A deletion ends a walk early.
         let edits = &EDITS[..EDITS.len() - usize::from(!walk.is_multiple_of(4))];
         let world = World {
-            foreign: &[Foreign::Add("a"), Foreign::Add("made"), Foreign::Wipe("a")],
+            foreign: &[
+                Foreign::Add("a"),
+                Foreign::Add("made"),
+                Foreign::ApplyOurName("a"),
+                Foreign::Wipe("a"),
+            ],
             most_foreign: 3,
             most_crashes: 1,
             ..World::new(edits, 4)
@@ -209,6 +214,23 @@ impl<'a> Real<'a> {
             }
             Action::User(edit) => {
                 self.replace(cluster::Kind::Ofn, &openfunction(), |ofn| edit.make(ofn))
+                    .await?;
+            }
+            Action::Foreign(foreign @ Foreign::ApplyOurName(gateway)) => {
+                let name = infra(gateway);
+                let theirs = self.theirs.entry(name.clone()).or_default();
+                foreign.make(theirs, &mut json!({}));
+                let web = theirs.iter().find(|one| one["name"] == "web");
+                let spec = json!({"gatewayClassName": "class", "listeners": [web]});
+                let body = json!({"spec": spec});
+                self.cluster
+                    .apply(
+                        cluster::Kind::Gateway,
+                        &name.namespace,
+                        &name.name,
+                        "neighbour",
+                        body,
+                    )
                     .await?;
             }
             Action::Foreign(foreign) => {
@@ -378,7 +400,7 @@ impl<'a> Real<'a> {
             let real: Value = serde_json::from_str(&text)?;
             let fields = match kind {
                 // A Service has no generation.
-                Kind::Service => vec!["labels", "ownerReferences"],
+                Kind::Service => vec!["labels", "ownerReferences", "annotations"],
                 _ => vec!["generation", "finalizers", "annotations"],
             };
             for field in fields {

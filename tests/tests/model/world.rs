@@ -124,6 +124,8 @@ pub struct World {
     pub foreign: &'static [Foreign],
     pub most_foreign: u8,
     pub most_crashes: u8,
+    /// What the host asks for at a time is answered in the order in which it asks, and not in any.
+    pub is_in_order: bool,
     pub fault: Option<Fault>,
     pub stands: Mutex<HashMap<u64, Arc<Standing>>>,
     pub settled: Mutex<HashMap<u64, bool>>,
@@ -145,6 +147,7 @@ impl World {
             foreign: &[],
             most_foreign: 0,
             most_crashes: 0,
+            is_in_order: false,
             fault: None,
             stands: Mutex::default(),
             settled: Mutex::default(),
@@ -268,7 +271,11 @@ impl World {
         match self.standing(state) {
             None if state.due => vec![Action::Begin],
             None => Vec::new(),
-            Some(standing) => (0..standing.open.len()).map(Action::Answer).collect(),
+            Some(standing) => {
+                let most = if self.is_in_order { 1 } else { usize::MAX };
+                let open = standing.open.len().min(most);
+                (0..open).map(Action::Answer).collect()
+            }
         }
     }
 
@@ -542,8 +549,11 @@ impl Foreign {
         let mut put = |listener: Value| {
             let mut listeners = list(&gateway["spec"]["listeners"]);
             for list in [&mut *theirs, &mut listeners] {
-                list.retain(|other| other["name"] != listener["name"]);
-                list.push(listener.clone());
+                let mut known = list.iter_mut();
+                match known.find(|known| known["name"] == listener["name"]) {
+                    Some(known) => *known = listener.clone(),
+                    None => list.push(listener.clone()),
+                }
             }
             gateway["spec"]["listeners"] = json!(listeners);
         };

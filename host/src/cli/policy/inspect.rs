@@ -39,8 +39,11 @@ impl Inspect {
         };
         json_patch::merge(&mut shown, &rest);
         self.output.print(&shown)?;
-        inspection.policy?;
-        Ok(ExitCode::SUCCESS)
+        // Why it cannot be used is among what is shown.
+        Ok(match inspection.policy {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        })
     }
 }
 
