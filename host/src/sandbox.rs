@@ -8,6 +8,7 @@ mod limits;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ofn_contract::text;
 use ofn_contract::{
     Decision, Description, EffectiveSpec, Gateway, GatewaySpec, GatewayStatus, INTERFACE,
     ObjectName, Observation, Route, ServiceQuery, Violation,
@@ -22,8 +23,8 @@ use wasmtime::{
 
 pub use self::cache::Cache;
 pub use self::compile::{CompileError, Compiler, main as compile};
-use self::fault::Limiter;
 pub use self::fault::{CallError, Fault};
+use self::fault::{INSTANTIATION, Limiter};
 pub use self::limits::Limits;
 pub(crate) use self::limits::duration;
 use crate::metrics;
@@ -39,6 +40,9 @@ const TICK: Duration = Duration::from_millis(10);
 const CORE_INSTANCES: u32 = 16;
 const TABLES: u32 = 4;
 const MEMORIES: u32 = 3;
+
+/// Bytes of a text that are told where it may quote a file.
+const LONGEST_QUOTE: usize = 500;
 
 /// Bytes of a memory that a next instance finds in place, as they were at the start, where the
 /// kernel tells which were touched (Linux 6.7). To have them mapped anew takes as long as a decision.
@@ -99,7 +103,9 @@ impl Defect {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::File(error) => error.kind() != std::io::ErrorKind::FileTooLarge,
-            Self::Compile(error) => matches!(error, CompileError::Process(_)),
+            Self::Compile(error) => {
+                matches!(error, CompileError::Process(_) | CompileError::Killed)
+            }
             Self::Call(error) => error.may_pass(),
             Self::Imports(_) | Self::Contract(_) | Self::Parts(_) | Self::Broken(_) => false,
         }
@@ -259,7 +265,7 @@ impl Sandbox {
         let imports: Vec<_> = imports.map(|(name, _)| name.to_owned()).collect();
         let exports = parts.exports(&self.engine);
         let policy = match imports.first() {
-            Some(import) => Err(Defect::Imports(import.clone())),
+            Some(import) => Err(Defect::Imports(shown(import))),
             None => self.policy(&component, &digest),
         };
         Ok(Inspection {
@@ -287,7 +293,7 @@ impl Sandbox {
         let exports = Exports::of(component).map_err(Defect::Contract)?;
         let pre = Linker::new(&self.engine)
             .instantiate_pre(component)
-            .map_err(|error| Defect::Parts(format!("{error:#}")))?;
+            .map_err(|error| Defect::Parts(shown(&format!("{error:#}"))))?;
         let mut loaded = PolicyComponent {
             description: Description {
                 name: String::new(),
@@ -303,7 +309,7 @@ impl Sandbox {
         let mut instance = loaded.instance()?;
         instance
             .check_types()
-            .map_err(|error| Defect::Contract(format!("{error:#}")))?;
+            .map_err(|error| Defect::Contract(shown(&format!("{error:#}"))))?;
         let description = vet::description(instance.describe()?)?;
         drop(instance);
         loaded.description = description;
@@ -345,7 +351,7 @@ impl PolicyComponent {
         let instance = self
             .pre
             .instantiate(&mut store)
-            .map_err(|source| CallError::new("instantiation", limits, source))?;
+            .map_err(|source| CallError::new(INSTANTIATION, limits, source))?;
         Ok(Instance {
             component: self,
             began,
@@ -463,6 +469,11 @@ impl Instance<'_> {
             (seen,),
         )
     }
+}
+
+/// What quotes a file, for a person.
+fn shown(text: &str) -> String {
+    text::cut(text::printable(text), LONGEST_QUOTE)
 }
 
 fn ticks(time: Duration) -> u64 {

@@ -344,6 +344,8 @@ fn an_entry_to_where_no_function_may_be_sent_is_refused() {
         "kubernetes.default.svc",
         "kubernetes.default.svc.cluster.local",
         "kubernetes.default.svc.another.domain",
+        "a.kubernetes.default.svc.cluster.local",
+        "169-254-169-254.default.pod.cluster.local",
     ] {
         assert!(
             vetted(to(EntryTarget::HostName(name.to_owned()))).is_err(),
@@ -652,4 +654,91 @@ fn an_entry_does_not_lead_to_itself() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn what_is_told_of_a_broken_rule_shows_in_a_terminal() {
+    let odd = "a\u{1b}[2J\u{202e}b";
+    let to = |change: fn(&mut Entry)| {
+        let mut decision = decision();
+        change(decision.entry.as_mut().expect("an entry"));
+        vetted(decision).expect_err("it is odd")
+    };
+    let service: fn(&mut Entry) = |entry| {
+        entry.target = EntryTarget::Service(ObjectName {
+            namespace: "a\u{1b}[2J\u{202e}b".to_owned(),
+            name: "a".to_owned(),
+        });
+    };
+    let protocol: fn(&mut Entry) =
+        |entry| entry.ports[0].protocol = "a\u{1b}[2J\u{202e}b".to_owned();
+    let mut spec = spec();
+    spec.target.name.name = odd.to_owned();
+    let broken = [
+        to(service),
+        to(protocol),
+        vetted_spec(spec).expect_err("it is another Gateway"),
+    ];
+    for broken in broken {
+        let told = broken.to_string();
+        let is_odd = |char: char| char.is_control() || char == '\u{202e}';
+        assert!(!told.contains(is_odd), "{told:?}");
+    }
+}
+
+#[test]
+fn the_templates_are_the_users_or_short() {
+    let written = |host: &str| api::GatewaySpec {
+        host_template: host.to_owned(),
+        ..written()
+    };
+    let answer = |host: &str| EffectiveSpec {
+        host_template: host.to_owned(),
+        ..spec()
+    };
+    let is_fine = |answered: &str, by_user: &str| {
+        vet::spec(answer(answered), &written(by_user), &name()).is_ok()
+    };
+    assert!(is_fine("{{.Name}}", "{{.Name}}"));
+    assert!(!is_fine("{{.Name}}", "{{.Namespace}}"));
+    assert!(is_fine("{{.Name}}", ""));
+    assert!(is_fine(&"x".repeat(1024), ""));
+    assert!(!is_fine(&"x".repeat(1025), ""));
+    assert!(!is_fine("\u{1b}[2J", ""));
+}
+
+#[test]
+fn each_question_for_services_is_asked_once_and_has_few_labels() {
+    let terms = Terms::default();
+    let query = |labels: u8| {
+        let label = |number| KeyValue {
+            key: format!("key-{number}"),
+            value: String::new(),
+        };
+        ServiceQuery::ByLabels(LabelQuery {
+            namespace: None,
+            labels: (0..labels).map(label).collect(),
+        })
+    };
+    let asked = vet::queries(vec![query(8); 24], &terms).expect("it may be asked");
+    assert_eq!(asked, [query(8)]);
+    assert!(vet::queries(vec![query(9)], &terms).is_err());
+}
+
+#[test]
+fn an_entry_by_name_is_in_the_allowed_namespaces_too() {
+    let terms = Terms {
+        namespaces: vec!["infra".to_owned()],
+        ..Terms::default()
+    };
+    let to = |name: &str| {
+        let mut decision = decision();
+        let entry = decision.entry.as_mut().expect("an entry");
+        entry.target = EntryTarget::HostName(name.to_owned());
+        vetted_under(decision, &terms).is_ok()
+    };
+    assert!(to("envoy.infra.svc.cluster.local"));
+    assert!(to("lb.example.com"));
+    assert!(!to("admin.kube-system.svc.cluster.local"));
+    assert!(!to("web-0.admin.kube-system.svc"));
 }

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
 use kube::api::DynamicObject;
-use ofn_contract::ObjectName;
 use ofn_contract::text::is_printable;
+use ofn_contract::{EntryTarget, ObjectName};
 use ofn_gateway::api;
 use ofn_gateway::kubernetes_gateway::KubernetesGateway;
 use ofn_gateway::pass::vet::{self, Asked, Terms};
@@ -247,6 +247,16 @@ fn vet_answer(function: u8, data: &[u8]) -> Option<()> {
             let passed = vet::spec(answer(data, arbitrary::effective())?, &written, name).ok()?;
             assert_eq!(passed.target, spec.target);
             assert_eq!(passed.domain, spec.domain);
+            assert_eq!(passed.host_template, spec.host_template);
+            for listener in &passed.listeners {
+                let hostname = listener.hostname.as_deref().unwrap_or_default();
+                assert!(
+                    ["ofn.io", "cluster.local"]
+                        .iter()
+                        .any(|domain| hostname.ends_with(domain)),
+                    "{hostname:?}"
+                );
+            }
         }
         2 => {
             let function = arbitrary::function();
@@ -267,11 +277,45 @@ fn vet_answer(function: u8, data: &[u8]) -> Option<()> {
             let wish = vet::decision(answer(data, arbitrary::decision())?, asked).ok()?;
             let known = |name: &String| spec.listeners.iter().any(|known| known.name == *name);
             assert!(wish.listeners.iter().all(|listener| known(&listener.name)));
+            let entry = wish.entry.as_ref();
+            for port in entry.iter().flat_map(|entry| &entry.ports) {
+                assert!(port.port > 0 && ["TCP", "UDP"].contains(&port.protocol.as_str()));
+            }
+            match entry.map(|entry| &entry.target) {
+                Some(EntryTarget::Service(name)) => assert_eq!(*name, arbitrary::service()),
+                Some(EntryTarget::HostName(name)) => {
+                    assert!(shows(name) && !name.contains("localhost"), "{name:?}");
+                    assert!(!name.starts_with("kubernetes.default.svc"), "{name:?}");
+                }
+                Some(EntryTarget::IpAddresses(ips)) => {
+                    for ip in ips {
+                        let ip: std::net::IpAddr = ip.parse().expect("an address");
+                        assert!(!ip.is_loopback() && !ip.is_unspecified(), "{ip}");
+                        assert!(!ip.to_string().starts_with("169.254."), "{ip}");
+                    }
+                }
+                None => {}
+            }
         }
         5 => {
             let passed = vet::status(answer(data, arbitrary::status())?, &spec).ok()?;
             let status = json!(api::GatewayStatus::from(passed));
             assert_eq!(status["conditions"][1]["type"], "Ready");
+            let listeners = status["listeners"].as_array().into_iter().flatten();
+            let of_listeners = listeners.map(|listener| &listener["conditions"]);
+            let all = of_listeners.chain([&status["conditions"]]);
+            for condition in all.flat_map(|list| list.as_array().into_iter().flatten()) {
+                for field in ["type", "reason"] {
+                    let text = condition[field].as_str().unwrap_or_default();
+                    assert!(shows(text) && text.len() <= 1024, "{text:?}");
+                }
+                let message = condition["message"].as_str().unwrap_or_default();
+                let shows = |char| is_printable(char) || matches!(char, '\n' | '\t');
+                assert!(
+                    message.chars().all(shows) && message.len() <= 32768,
+                    "{message:?}"
+                );
+            }
         }
         _ => {
             let passed = vet::violations("decide", answer(data, arbitrary::violations())?).ok()?;

@@ -18,6 +18,10 @@ use serde_json::json;
 use super::{Change, Cluster, Kind, ReadError, Write, WriteError};
 use crate::names;
 
+/// So many Services are read for one question. One with more answers means no data plane, and must not
+/// cost us the memory that they take.
+const MOST_FOUND: u32 = 100;
+
 /// A cluster, spoken to through a client.
 #[derive(Clone)]
 pub struct Live {
@@ -95,7 +99,7 @@ impl Cluster for Live {
         // EndpointSlices others' are only told, and what changes later causes another pass.
         let parameters = match kind {
             Kind::EndpointSlice => parameters.match_any(),
-            _ => parameters,
+            _ => parameters.limit(MOST_FOUND),
         };
         let listed = api.list(&parameters).await.map_err(|source| ReadError {
             what: format!("each {kind} for {query:?}"),

@@ -7,8 +7,8 @@
 //! | answer | what it may contain | where |
 //! |---|---|---|
 //! | `describe` | a name, a version, a few controller names and settings, one line each | `vet/describe.rs` |
-//! | `default` | the domains and the Kubernetes Gateway that the user wrote; 1 to 64 listeners with host names under these domains | `vet/spec.rs` |
-//! | `route-of` | host names under these domains, a path, a label | `vet/route.rs` |
+//! | `default` | the domains, the templates and the Kubernetes Gateway that the user wrote; 1 to 64 listeners with host names under these domains | `vet/spec.rs` |
+//! | `route-of` | host names, one of them inside the cluster, as the templates that the user wrote give them; a path, a label | `vet/route.rs` |
 //! | `service-queries` | at most 24 questions; those outside the namespaces of [`Terms`] are not asked | `vet/queries.rs` |
 //! | `decide` | listeners of the spec, no two of them for the same requests; an entry that traffic may be sent to by [`Terms`] | `vet/decision.rs`, `vet/entry.rs` |
 //! | violations of these | printable texts, cut to a length that fits into a status | `vet/violations.rs` |
@@ -29,7 +29,7 @@ mod terms;
 mod text;
 mod violations;
 
-use ofn_contract::text::cut;
+use ofn_contract::text::{cut, printable};
 
 pub use self::decision::{Asked, Wish, decision};
 pub use self::describe::description;
@@ -70,7 +70,7 @@ impl Rules {
             Ok(())
         } else {
             // It may quote the component.
-            let rule = cut(rule(), LONGEST_RULE);
+            let rule = cut(printable(&rule()), LONGEST_RULE);
             Err(Broken {
                 function: self.0,
                 rule,

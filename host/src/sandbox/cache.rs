@@ -8,6 +8,7 @@
 //! is this user's. Trust ends at the user id: who can write as this user can replace the program as
 //! well.
 
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
@@ -85,6 +86,16 @@ fn entry_name(engine: &Engine, bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     format!("{:x}-{:016x}.code", Sha256::digest(bytes), hasher.finish())
+}
+
+/// Whether a file is called as [`entry_name`] calls them: what else is in the folder is not ours.
+fn is_entry_name(name: &OsStr) -> bool {
+    let is_hex = |text: &str, length| {
+        text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    name.to_str()
+        .and_then(|name| name.strip_suffix(".code")?.split_once('-'))
+        .is_some_and(|(digest, engine)| is_hex(digest, 64) && is_hex(engine, 16))
 }
 
 fn hash(name: &str, code: &[u8]) -> [u8; HASH] {
@@ -180,6 +191,9 @@ impl Cache {
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
             let metadata = entry.metadata()?;
+            if !metadata.is_file() || !is_entry_name(&entry.file_name()) {
+                continue;
+            }
             entries.push((metadata.modified()?, entry.path(), metadata.len()));
         }
         entries.sort();

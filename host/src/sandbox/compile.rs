@@ -10,14 +10,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytesize::ByteSize;
-use ofn_contract::text;
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use wasmtime::Engine;
 
-use super::{Limits, config};
-
-/// Bytes of a message of the other process that are told.
-const LONGEST_MESSAGE: usize = 500;
+use super::{Limits, config, shown};
 
 /// Compiles in another process.
 #[derive(Clone, Debug)]
@@ -41,6 +37,11 @@ pub enum CompileError {
     /// There is too much code.
     #[error("its code is larger than {0} (--policy-code)")]
     Code(ByteSize),
+    /// Somebody else has ended the process: the kernel, when memory runs out.
+    #[error(
+        "the process that compiles it was killed: there may be too little memory beside the program's own"
+    )]
+    Killed,
     /// The compiler crashed.
     #[error("the compiler crashed ({0})")]
     Crashed(ExitStatus),
@@ -57,6 +58,7 @@ impl CompileError {
             Self::Time(_) => "PolicyCompileTime",
             Self::Memory(_) => "PolicyCompileMemory",
             Self::Code(_) => "PolicyCodeTooLarge",
+            Self::Killed => "PolicyCompilerKilled",
             Self::Crashed(_) => "PolicyCompilerCrashed",
             Self::Process(_) => "PolicyCompilerMissing",
         }
@@ -118,10 +120,10 @@ impl Compiler {
             }
             _ if status.success() => Ok(code),
             // It quotes the file.
-            None if status.code() == Some(1) => Err(CompileError::Refused(text::cut(
-                text::printable(said.trim_start_matches("error: ")),
-                LONGEST_MESSAGE,
+            None if status.code() == Some(1) => Err(CompileError::Refused(shown(
+                said.trim_start_matches("error: "),
             ))),
+            Some(signal) if signal == Signal::KILL.as_raw() => Err(CompileError::Killed),
             _ => Err(CompileError::Crashed(status)),
         }
     }
@@ -158,25 +160,28 @@ fn read(from: Option<impl Read>, most: u64) -> Vec<u8> {
 ///
 /// When it is not a component, or larger than the limits allow.
 pub fn main(limits: &Limits) -> Result<()> {
-    let bound = |resource, most: u64| {
+    // At the first one the kernel says why, at the second it kills.
+    let bound = |resource, most: u64, at_last: u64| {
         setrlimit(
             resource,
             Rlimit {
                 current: Some(most),
-                maximum: Some(most),
+                maximum: Some(at_last),
             },
         )
         .context("the limits of the process cannot be set")
     };
     // Where memory runs out, this process goes, not its parent. Not everywhere is there such a file.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
-    bound(Resource::As, limits.compile_memory.as_u64())?;
+    let memory = limits.compile_memory.as_u64();
+    bound(Resource::As, memory, memory)?;
     set_parent_process_death_signal(Some(Signal::KILL))
         .context("this process cannot be made to end with its parent")?;
     // The parent's clock comes first.
-    bound(Resource::Cpu, limits.compile_time.as_secs() + 1)?;
-    bound(Resource::Core, 0)?;
-    bound(Resource::Fsize, 0)?;
+    let seconds = limits.compile_time.as_secs() + 1;
+    bound(Resource::Cpu, seconds, seconds + 1)?;
+    bound(Resource::Core, 0, 0)?;
+    bound(Resource::Fsize, 0, 0)?;
     let mut bytes = Vec::new();
     std::io::stdin()
         .read_to_end(&mut bytes)

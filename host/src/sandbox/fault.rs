@@ -66,6 +66,9 @@ impl Fault {
     }
 }
 
+/// The step before the first call.
+pub(super) const INSTANTIATION: &str = "instantiation";
+
 /// A call did not come to an answer.
 #[derive(Debug)]
 pub struct CallError {
@@ -89,7 +92,10 @@ impl CallError {
 
     /// Whether it may be the machine's fault, and gone at another time.
     pub fn may_pass(&self) -> bool {
-        matches!(self.fault, Fault::Busy | Fault::Time)
+        // What has no type of its own while an instance is made is the machine's, such as memory that
+        // cannot be had.
+        let is_the_machines = self.function == INSTANTIATION && self.fault == Fault::Unreadable;
+        matches!(self.fault, Fault::Busy | Fault::Time) || is_the_machines
     }
 }
 

@@ -125,10 +125,11 @@ fn beside_hostile() -> Result<()> {
         })?;
     }
     for misdeed in corpus::all() {
+        std::fs::write(file.path(), misdeed.module.component())?;
         if misdeed.when == When::Load {
+            beside.measure(misdeed.name, decide, || sandbox.load(file.path()).is_err())?;
             continue;
         }
-        std::fs::write(file.path(), misdeed.module.component())?;
         let bad = sandbox.load(file.path())?;
         let gateway = Gateway {
             name: seen.name.clone(),
@@ -168,7 +169,7 @@ impl Beside {
     ) -> Result<()> {
         let alone = times_for(&decide);
         let stop = AtomicBool::new(false);
-        let (beside, failures) = std::thread::scope(|scope| {
+        let (beside, failures, resident) = std::thread::scope(|scope| {
             let bad = scope.spawn(|| {
                 let mut failures = 0;
                 while !stop.load(Ordering::Relaxed) {
@@ -177,9 +178,11 @@ impl Beside {
                 failures
             });
             let beside = times_for(&decide);
+            let resident = host::resident(std::process::id());
             stop.store(true, Ordering::Relaxed);
-            (beside, bad.join())
+            (beside, bad.join(), resident)
         });
+        self.memory = self.memory.max(resident?);
         let failures =
             failures.map_err(|_| anyhow::anyhow!("the thread of the bad one panicked"))?;
         ensure!(failures > 0, "{misdeed} did not fail");
@@ -193,7 +196,6 @@ impl Beside {
                 *worst = (ratio, misdeed.to_owned());
             }
         }
-        self.memory = self.memory.max(host::resident(std::process::id())?);
         Ok(())
     }
 

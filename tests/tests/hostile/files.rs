@@ -57,6 +57,17 @@ fn what_a_file_says_is_shown_as_text() {
 }
 
 #[test]
+fn what_a_component_imports_is_shown_as_text() {
+    let name = r"url=<b[2J\e2\80e>";
+    let text = format!("(component (import \"{name}\" (func)))");
+    let defect = defect(&component(&text));
+    assert!(matches!(defect, Defect::Imports(_)), "{defect}");
+    let error = defect.to_string();
+    let is_odd = |char: char| char.is_control() || char == '\u{202e}';
+    assert!(!error.contains(is_odd), "{error:?}");
+}
+
+#[test]
 fn what_a_file_says_changes_no_reason() {
     for name in ["out of memory", "memory allocation of 1 bytes failed"] {
         assert!(refused(&says(name)), "{name}");

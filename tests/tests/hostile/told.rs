@@ -128,6 +128,7 @@ fn kind(defect: &Defect) -> &'static str {
         Defect::Compile(CompileError::Time(_)) => "compile time",
         Defect::Compile(CompileError::Memory(_)) => "compile memory",
         Defect::Compile(CompileError::Code(_)) => "code",
+        Defect::Compile(CompileError::Killed) => "killed",
         Defect::Compile(CompileError::Crashed(_)) => "crashed",
         Defect::Compile(CompileError::Process(_)) => "process",
         Defect::Imports(_) => "imports",
@@ -138,7 +139,7 @@ fn kind(defect: &Defect) -> &'static str {
     }
 }
 
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "broken",
     "call",
     "code",
@@ -148,6 +149,7 @@ const KINDS: [&str; 13] = [
     "crashed",
     "file",
     "imports",
+    "killed",
     "parts",
     "process",
     "refused",
@@ -282,6 +284,11 @@ fn whatever_is_wrong_with_a_file_is_told_in_news_and_figures() {
             &Stage::new().with(&contour).compiled_by("kill -SEGV $$"),
             "PolicyCompilerCrashed",
             "the compiler crashed",
+        ),
+        (
+            &Stage::new().with(&contour).compiled_by("kill -KILL $$"),
+            "PolicyCompilerKilled",
+            "was killed",
         ),
         (&without_compiler, "PolicyCompilerMissing", "does not work"),
         (

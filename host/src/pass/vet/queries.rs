@@ -9,6 +9,8 @@ use ofn_contract::{LabelQuery, ServiceQuery};
 use super::{Broken, Rules, Terms};
 
 const MOST_QUERIES: usize = 24;
+/// Of one query: they become a part of an address.
+const MOST_LABELS: usize = 8;
 
 /// Queries for Services, without those for namespaces that the terms do not allow: they find
 /// nothing, as one over all namespaces finds nothing there.
@@ -20,7 +22,7 @@ pub fn queries(mut queries: Vec<ServiceQuery>, terms: &Terms) -> Result<Vec<Serv
             ServiceQuery::ByName(name) => is_label(&name.namespace) && is_subdomain(&name.name),
             ServiceQuery::ByLabels(query) => {
                 query.namespace.as_deref().is_none_or(is_label)
-                    && !query.labels.is_empty()
+                    && (1..=MOST_LABELS).contains(&query.labels.len())
                     && query
                         .labels
                         .iter()
@@ -30,6 +32,12 @@ pub fn queries(mut queries: Vec<ServiceQuery>, terms: &Terms) -> Result<Vec<Serv
         };
         rules.must(fine, || format!("{query:?} cannot be asked"))?;
     }
+    let mut asked = Vec::new();
+    queries.retain(|query| {
+        let is_new = !asked.contains(query);
+        asked.push(query.clone());
+        is_new
+    });
     queries.retain(|query| match query {
         ServiceQuery::ByName(name) => terms.allow_namespace(&name.namespace),
         ServiceQuery::ByLabels(LabelQuery { namespace, .. }) => namespace

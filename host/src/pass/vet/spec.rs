@@ -15,6 +15,9 @@ use crate::pass::world::target_of;
 /// All listeners together become an annotation; Kubernetes takes 256 KiB of all annotations.
 const MOST_TEXT: usize = 96 << 10;
 
+/// Bytes of a template that a component fills in.
+const LONGEST_TEMPLATE: usize = 1024;
+
 /// An effective spec for what the user wrote. The domains and the Kubernetes Gateway are the
 /// user's: a component that could choose them could reach what is another's.
 pub fn spec(
@@ -38,6 +41,23 @@ pub fn spec(
         rules.must(answered == written, || {
             format!("{what} {answered:?} is not {written:?}, which the user wrote")
         })?;
+    }
+    for (what, answered, written) in [
+        ("host template", &spec.host_template, &written.host_template),
+        ("path template", &spec.path_template, &written.path_template),
+        (
+            "label key",
+            &spec.http_route_label_key,
+            &written.http_route_label_key,
+        ),
+    ] {
+        rules.must(written.is_empty() || answered == written, || {
+            format!("{what} {answered:?} is not {written:?}, which the user wrote")
+        })?;
+        rules.must(
+            !written.is_empty() || answered.len() <= LONGEST_TEMPLATE && is_printable(answered),
+            || format!("{what} {answered:?} is too long or not printable"),
+        )?;
     }
     let target = &spec.target;
     let class_name = written

@@ -34,8 +34,8 @@ const INNER_NAMES: [&str; 5] = [
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Terms of a policy component")]
 pub struct Terms {
-    /// Namespace in which components may see Services, and send traffic to them; to be given again
-    /// for each [default: every one]. In others they find none
+    /// Namespace in which components may see Services, and send traffic to them by name; to be given
+    /// again for each [default: every one]. In others they find none
     #[arg(
         id = "policy-namespace",
         long,
@@ -73,6 +73,18 @@ fn translated(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// The Services that a name may be one of, whatever the cluster's domain is:
+/// `[…]<service>.<namespace>.svc[…]`.
+fn services_of(name: &str) -> impl Iterator<Item = ObjectName> {
+    let labels: Vec<&str> = name.split('.').collect();
+    let services = labels.windows(3).filter(|labels| labels[2] == "svc");
+    let services = services.map(|labels| ObjectName {
+        namespace: labels[1].to_owned(),
+        name: labels[0].to_owned(),
+    });
+    services.collect::<Vec<_>>().into_iter()
+}
+
 impl Terms {
     /// Whether components may see the Services of a namespace.
     pub fn allow_namespace(&self, namespace: &str) -> bool {
@@ -102,19 +114,19 @@ impl Terms {
                 || !(metadata() || api_server()))
     }
 
-    /// Whether traffic may be sent to a name. What it resolves to is not known here.
-    pub(super) fn allow_host_name(name: &str, cluster_domain: &str) -> bool {
-        let inside = name.strip_suffix(cluster_domain).unwrap_or(name);
+    /// Whether traffic may be sent to a name. What it resolves to is not known here, unless it is the
+    /// name of a Service, or of an address.
+    pub(super) fn allow_host_name(&self, name: &str, cluster_domain: &str) -> bool {
         let (namespace, service) = names::API_SERVER;
-        let is_api_server = inside
-            .split_once('.')
-            .map_or(inside == service, |(first, rest)| {
-                // Whatever the cluster's domain is, if it is another one than the spec says.
-                let next = rest.strip_prefix(namespace);
-                first == service
-                    && next.is_some_and(|next| next.is_empty() || next.starts_with(".svc"))
-            });
-        !INNER_NAMES.contains(&name) && !name.ends_with(".localhost") && !is_api_server
+        let is_api_server = name == service || name == format!("{service}.{namespace}");
+        let is_of_an_address = name
+            .strip_suffix(cluster_domain)
+            .is_some_and(|inside| inside.ends_with(".pod."));
+        !INNER_NAMES.contains(&name)
+            && !name.ends_with(".localhost")
+            && !is_api_server
+            && !is_of_an_address
+            && services_of(name).all(|service| self.allow_service(&service))
     }
 
     /// Whether traffic may be sent to a Service.
