@@ -51,6 +51,8 @@ pub const API_SERVER: (&str, &str) = ("default", "kubernetes");
 /// On an OpenFunction Gateway: the Service that is its data plane, `<namespace>/<name>`. Components
 /// read it.
 pub const ENTRY_SERVICE_ANNOTATION: &str = "networking.openfunction.io/entry-service";
+/// On an OpenFunction Gateway: whether there is a default listener. Components read it.
+pub const DEFAULT_LISTENER_ANNOTATION: &str = "networking.openfunction.io/default-listener";
 /// Name of the entry Service, in the namespace of the OpenFunction Gateway.
 pub const ENTRY_SERVICE: &str = ofn_contract::ENTRY_SERVICE;
 

@@ -26,7 +26,7 @@ use self::plan::Intent;
 use self::plan::handover::Readiness;
 use self::report::{Notice, Problem};
 use self::world::{Target, World, recorded_targets};
-use crate::api::{self, GatewayStatus};
+use crate::api::{self, GatewayStatus, PolicyStatus};
 use crate::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError, name_of};
 use crate::metrics;
 use crate::names::reason;
@@ -168,6 +168,8 @@ struct Pass {
     /// The component and the spec that it serves, as far as they are known.
     policy: Option<Arc<PolicyComponent>>,
     spec: Option<EffectiveSpec>,
+    /// Whether the component has decided.
+    is_decided: bool,
     outcome: Outcome,
 }
 
@@ -177,6 +179,7 @@ impl Pass {
             world,
             policy: None,
             spec: None,
+            is_decided: false,
             outcome: Outcome::default(),
         }
     }
@@ -200,10 +203,15 @@ impl Pass {
                 before
             }
         };
+        // Where nothing is decided, what was decided before stays.
+        let decided = self.policy.as_deref().filter(|_| self.is_decided);
+        let before = self.world.gateway.status.as_ref();
         report::status(
             aggregated,
             &self.outcome.problems,
-            self.policy.as_deref(),
+            decided
+                .map(PolicyStatus::of)
+                .or_else(|| before.and_then(|before| before.policy.clone())),
             self.world.gateway.metadata.generation,
         )
     }
@@ -286,6 +294,7 @@ async fn serve<C: Cluster>(
     ) else {
         return Ok(pass);
     };
+    pass.is_decided = true;
     let visible = is_valid.then(|| Box::new(api::GatewaySpec::from_effective(&spec)));
     let readiness = pass.readiness(&policy, &spec);
     let intent = Intent::Serve {
@@ -361,7 +370,7 @@ async fn report_unreadable<C: Cluster>(
     let status = report::status(
         before.clone().unwrap_or_default(),
         std::slice::from_ref(&problem),
-        None,
+        before.as_ref().and_then(|before| before.policy.clone()),
         gateway.metadata.generation,
     );
     write_status(cluster, name, before.as_ref(), &status).await?;

@@ -724,21 +724,3 @@ fn each_question_for_services_is_asked_once_and_has_few_labels() {
     assert_eq!(asked, [query(8)]);
     assert!(vet::queries(vec![query(9)], &terms).is_err());
 }
-
-#[test]
-fn an_entry_by_name_is_in_the_allowed_namespaces_too() {
-    let terms = Terms {
-        namespaces: vec!["infra".to_owned()],
-        ..Terms::default()
-    };
-    let to = |name: &str| {
-        let mut decision = decision();
-        let entry = decision.entry.as_mut().expect("an entry");
-        entry.target = EntryTarget::HostName(name.to_owned());
-        vetted_under(decision, &terms).is_ok()
-    };
-    assert!(to("envoy.infra.svc.cluster.local"));
-    assert!(to("lb.example.com"));
-    assert!(!to("admin.kube-system.svc.cluster.local"));
-    assert!(!to("web-0.admin.kube-system.svc"));
-}

@@ -144,7 +144,7 @@ prop_compose! {
     pub fn effective()(
         domain in mostly(vec!["ofn.io"]),
         cluster_domain in mostly(vec!["cluster.local"]),
-        host_template in mostly(vec!["{{.Name}}.{{.Domain}}"]),
+        host_template in mostly(vec!["{{.Name}}.{{.Namespace}}.{{.Domain}}"]),
         path_template in mostly(vec!["{{.Namespace}}/{{.Name}}"]),
         http_route_label_key in mostly(vec!["app.kubernetes.io/managed-by"]),
         target in (mostly(vec!["infra"]), mostly(vec!["made"])),

@@ -137,7 +137,7 @@ impl Policy for Kong {
                 .map(|named| {
                     format!(
                         "Kong waits for the Service {named:?}, which annotation \
-                         {PUBLISH_SERVICE_ANNOTATION} of Gateway {} names and which is not there: \
+                         {PUBLISH_SERVICE_ANNOTATION} of Gateway {} names and which is not seen: \
                          write the Service of Kong's proxy there, or remove the annotation",
                         gateway.name
                     )

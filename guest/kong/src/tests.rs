@@ -243,7 +243,7 @@ status:
     assert_eq!(
         asked(scene(pending)).condition("Scheduled"),
         "Unknown Pending: Kong waits for the Service \"kong/gone\", which annotation \
-         konghq.com/publish-service of Gateway apps/web names and which is not there: write the \
+         konghq.com/publish-service of Gateway apps/web names and which is not seen: write the \
          Service of Kong's proxy there, or remove the annotation"
     );
 }

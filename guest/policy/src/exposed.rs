@@ -9,7 +9,12 @@ pub fn mark(gateway: &mut KubernetesGateway, service: &Service, also: &str) {
     for status in &mut gateway.listener_statuses {
         let mut listeners = gateway.listeners.iter();
         let listener = listeners.find(|listener| listener.name == status.name);
+        // What the vendor says is wrong goes before.
+        let mut conditions = status.conditions.iter();
+        let is_programmed = !conditions
+            .any(|condition| condition.type_ == "Programmed" && condition.status != "True");
         if let Some(listener) = listener
+            && is_programmed
             && !has_port(service, listener)
         {
             not_reached(status, service, listener, also);

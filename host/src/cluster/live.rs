@@ -18,8 +18,8 @@ use serde_json::json;
 use super::{Change, Cluster, Kind, ReadError, Write, WriteError};
 use crate::names;
 
-/// So many Services are read for one question. One with more answers means no data plane, and must not
-/// cost us the memory that they take.
+/// So many Services are read for one question. One with more answers means no data plane, and gets
+/// none: it must not cost us the memory that they take.
 const MOST_FOUND: u32 = 100;
 
 /// A cluster, spoken to through a client.
@@ -105,7 +105,12 @@ impl Cluster for Live {
             what: format!("each {kind} for {query:?}"),
             source: Box::new(source),
         })?;
-        Ok(listed.items)
+        // More than one page of them.
+        let is_cut = listed
+            .metadata
+            .continue_
+            .is_some_and(|more| !more.is_empty());
+        Ok(if is_cut { Vec::new() } else { listed.items })
     }
 
     async fn write(&self, write: &Write) -> Result<Option<DynamicObject>, WriteError> {

@@ -40,7 +40,8 @@ pub async fn carry_out<C: Cluster>(
             return Ok(outcome);
         }
         let refused = apply::apply(cluster, &plan.writes, world).await?;
-        if refused.is_empty() {
+        // On the way out there is no second chance to tell them: what is not refused is done.
+        if refused.is_empty() || matches!(intent, Intent::Delete { .. }) {
             outcome.notices.extend(plan.notices);
         }
         for error in refused {

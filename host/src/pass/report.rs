@@ -83,6 +83,17 @@ impl fmt::Display for PolicyStatus {
     }
 }
 
+impl PolicyStatus {
+    /// It as a status names it.
+    pub fn of(policy: &PolicyComponent) -> Self {
+        Self {
+            name: policy.description.name.clone(),
+            version: policy.description.version.clone(),
+            digest: policy.digest.clone(),
+        }
+    }
+}
+
 /// Tells that another component decides than before.
 pub fn decided_otherwise(before: &PolicyStatus, now: &PolicyStatus) -> Notice {
     Notice {
@@ -97,16 +108,12 @@ pub fn decided_otherwise(before: &PolicyStatus, now: &PolicyStatus) -> Notice {
 pub fn status(
     aggregated: GatewayStatus,
     problems: &[Problem],
-    policy: Option<&PolicyComponent>,
+    policy: Option<PolicyStatus>,
     generation: Option<i64>,
 ) -> GatewayStatus {
     let mut status = aggregated;
     status.observed_generation = generation;
-    status.policy = policy.map(|policy| PolicyStatus {
-        name: policy.description.name.clone(),
-        version: policy.description.version.clone(),
-        digest: policy.digest.clone(),
-    });
+    status.policy = policy;
     for type_ in ["Scheduled", "Ready"] {
         if !status
             .conditions

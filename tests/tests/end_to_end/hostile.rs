@@ -25,6 +25,8 @@ tests![
     one_more_default_each_time_is_not_written,
     what_a_component_does_wrong_is_counted,
     health_is_answered_while_a_component_uses_all_its_time,
+    an_api_server_that_has_moved_is_no_entry_within_seconds,
+    a_component_that_fails_from_the_start_is_not_told_as_the_one_that_decides,
 ];
 
 /// The OpenFunction Gateway, served well by the component until now.
@@ -258,4 +260,75 @@ async fn health_is_answered_while_a_component_uses_all_its_time(scene: &Scene) -
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     scene.counted(fault).await
+}
+
+async fn an_api_server_that_has_moved_is_no_entry_within_seconds(scene: &Scene) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    spec["gatewaySpec"]["listeners"][1]["port"] = json!(6443);
+    scene.serve(spec).await?;
+    scene.has_listeners("contour", &ALL).await?;
+    let status = json!({"addresses": [{"type": "IPAddress", "value": "192.0.2.99"}]});
+    scene
+        .cluster
+        .write_status(Kind::Gateway, &scene.infra, "contour", status)
+        .await?;
+    scene.entry("stands for the address", |_| true).await?;
+    let slice = json!({
+        "metadata": {"labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["192.0.2.99"]}],
+        "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}],
+    });
+    scene
+        .cluster
+        .create(Kind::EndpointSlice, "default", "moved", slice)
+        .await?;
+    let told = scene
+        .served("says that the address is refused", |object| {
+            has_condition(object, "Ready", "False", Some("PolicyAnswerInvalid"))
+        })
+        .await;
+    scene
+        .cluster
+        .delete(Kind::EndpointSlice, "default", "moved")
+        .await?;
+    let ready = told?["status"]["conditions"][1].to_string();
+    ensure!(ready.contains("192.0.2.99"), "{ready}");
+    Ok(())
+}
+
+async fn a_component_that_fails_from_the_start_is_not_told_as_the_one_that_decides(
+    scene: &Scene,
+) -> Result<()> {
+    scene.serve_ready().await?;
+    misdeed(scene, "trap").await?;
+    let object = scene
+        .served("says that it traps", |object| {
+            has_condition(object, "Ready", "False", Some("PolicyTrapped"))
+        })
+        .await?;
+    ensure!(
+        object["status"]["policy"]["name"] == "standard",
+        "{object:#}"
+    );
+    let unknown = json!({"networking.openfunction.io/policy": "no-such"});
+    scene
+        .edit(json!({"metadata": {"annotations": unknown}}))
+        .await?;
+    let object = scene
+        .served("says that there is none", |object| {
+            has_condition(object, "Ready", "False", Some("NotReconciled"))
+        })
+        .await?;
+    ensure!(
+        object["status"]["policy"]["name"] == "standard",
+        "{object:#}"
+    );
+    let events = scene.events().await?;
+    let swapped = events
+        .iter()
+        .find(|event| event["reason"] == "PolicySwapped");
+    ensure!(swapped.is_none(), "{swapped:?}");
+    Ok(())
 }

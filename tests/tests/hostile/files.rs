@@ -58,7 +58,7 @@ fn what_a_file_says_is_shown_as_text() {
 
 #[test]
 fn what_a_component_imports_is_shown_as_text() {
-    let name = r"url=<b[2J\e2\80e>";
+    let name = r"url=<\1b[2J\e2\80\ae>";
     let text = format!("(component (import \"{name}\" (func)))");
     let defect = defect(&component(&text));
     assert!(matches!(defect, Defect::Imports(_)), "{defect}");

@@ -68,10 +68,14 @@ impl Undone {
 /// What the user wishes and who decides: what a component may decide otherwise for.
 pub(super) fn wish_of(world: &World, policy: &str) -> String {
     let gateway = &world.gateway;
-    let settings = gateway
-        .annotations()
-        .iter()
-        .filter(|(key, _)| key.starts_with(names::SETTING_PREFIX));
+    let settings = gateway.annotations().iter().filter(|(key, _)| {
+        key.starts_with(names::SETTING_PREFIX)
+            || [
+                names::ENTRY_SERVICE_ANNOTATION,
+                names::DEFAULT_LISTENER_ANNOTATION,
+            ]
+            .contains(&key.as_str())
+    });
     let mut hasher = Sha256::new_with_prefix(policy);
     for (key, value) in settings {
         hasher.update(json!([key, value]).to_string());

@@ -6,7 +6,7 @@ use ofn_contract::dns::{is_dns_name, is_label};
 use ofn_contract::{Entry, EntryTarget, ObjectName};
 
 use super::decision::Asked;
-use super::{Broken, Rules};
+use super::{Broken, Rules, Terms};
 
 const MOST_ADDRESSES: usize = 16;
 /// One for each listener: a Gateway has at most 64.
@@ -43,7 +43,7 @@ pub(super) fn check_entry(rules: &Rules, entry: &Entry, asked: &Asked) -> Result
                 format!("the entry {name:?} is itself")
             })?;
             rules.must(
-                terms.allow_host_name(name, &asked.spec.cluster_domain),
+                Terms::allow_host_name(name, &asked.spec.cluster_domain),
                 || format!("the entry {name:?} is not a name that a function may be sent to"),
             )?;
         }

@@ -34,8 +34,9 @@ const INNER_NAMES: [&str; 5] = [
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Terms of a policy component")]
 pub struct Terms {
-    /// Namespace in which components may see Services, and send traffic to them by name; to be given
-    /// again for each [default: every one]. In others they find none
+    /// Namespace in which components may see Services, and send traffic to them; to be given again
+    /// for each [default: every one]. In others they find none. Names and addresses that the status
+    /// of a Gateway has are not looked up
     #[arg(
         id = "policy-namespace",
         long,
@@ -71,6 +72,10 @@ fn translated(ip: IpAddr) -> IpAddr {
         },
         ip @ IpAddr::V4(_) => ip,
     }
+}
+
+fn is_api_server_service(name: &ObjectName) -> bool {
+    (name.namespace.as_str(), name.name.as_str()) == names::API_SERVER
 }
 
 /// The Services that a name may be one of, whatever the cluster's domain is:
@@ -116,7 +121,7 @@ impl Terms {
 
     /// Whether traffic may be sent to a name. What it resolves to is not known here, unless it is the
     /// name of a Service, or of an address.
-    pub(super) fn allow_host_name(&self, name: &str, cluster_domain: &str) -> bool {
+    pub(super) fn allow_host_name(name: &str, cluster_domain: &str) -> bool {
         let (namespace, service) = names::API_SERVER;
         let is_api_server = name == service || name == format!("{service}.{namespace}");
         let is_of_an_address = name
@@ -126,12 +131,11 @@ impl Terms {
             && !name.ends_with(".localhost")
             && !is_api_server
             && !is_of_an_address
-            && services_of(name).all(|service| self.allow_service(&service))
+            && !services_of(name).any(|service| is_api_server_service(&service))
     }
 
     /// Whether traffic may be sent to a Service.
     pub(super) fn allow_service(&self, name: &ObjectName) -> bool {
-        let is_api_server = (name.namespace.as_str(), name.name.as_str()) == names::API_SERVER;
-        self.allow_namespace(&name.namespace) && !is_api_server
+        self.allow_namespace(&name.namespace) && !is_api_server_service(name)
     }
 }
