@@ -113,11 +113,7 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
             let has_ours = clean::is_dirty(world, &wish.spec.target.name);
             let waits = wait.is_some() || !has_ours && handover::is_under_way(world, wish);
             if has_ours || plan.writes.is_empty() {
-                let wished = entry::Wished {
-                    again: &again,
-                    policy,
-                };
-                entry::next(world, wish, wished, waits, &mut plan);
+                entry::next(world, wish, &again, waits, &mut plan);
             }
             if plan.writes.is_empty() {
                 match wait.or_else(|| handover::drain(world, wish)) {

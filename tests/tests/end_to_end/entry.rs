@@ -25,7 +25,7 @@ tests![
     a_foreign_service_named_gateway_is_left_alone_and_reported,
     endpoints_that_somebody_made_by_hand_are_left_alone_and_reported,
     an_edit_of_two_fields_of_the_entry_counts_once,
-    who_takes_a_port_out_of_the_entry_again_and_again_is_answered_less_often,
+    a_service_that_the_user_chooses_ends_a_fight_over_the_entry,
     a_cluster_ip_among_many_addresses_means_that_service,
     an_entry_that_would_lead_to_itself_is_refused_with_its_annotation,
     an_entry_of_the_old_controller_for_a_name_comes_to_stand_for_addresses,
@@ -756,34 +756,26 @@ async fn an_entry_restored_without_managed_fields_is_kept_as_before(scene: &Scen
         .await
 }
 
-async fn who_takes_a_port_out_of_the_entry_again_and_again_is_answered_less_often(
-    scene: &Scene,
-) -> Result<()> {
+/// What the user wishes otherwise does not wait until a fight is forgotten.
+async fn a_service_that_the_user_chooses_ends_a_fight_over_the_entry(scene: &Scene) -> Result<()> {
     let service = with_service(scene, "envoy", json!({})).await?;
-    scene.platform("contour").await?;
-    let mut spec = scene.default_spec("contour");
-    spec["gatewaySpec"]["listeners"][1]["port"] = json!(8080);
-    scene.serve(spec).await?;
-    let both = points_at(scene, &service).await?["spec"]["ports"].clone();
-    scene.settle("contour").await?;
-    let take_out = || {
+    scene.serve_default().await?;
+    points_at(scene, &service).await?;
+    let elsewhere = || {
         let cluster = &scene.cluster;
-        let one = json!({"spec": {"ports": [both[0]]}});
-        cluster.edit(Kind::Service, &scene.ofn, "gateway", one)
+        let edit = json!({"spec": {"externalName": "elsewhere.example.com"}});
+        cluster.edit(Kind::Service, &scene.ofn, "gateway", edit)
     };
     for _ in 0..3 {
-        take_out().await?;
-        scene
-            .entry("has both ports", |entry| entry["spec"]["ports"] == both)
-            .await?;
+        elsewhere().await?;
+        points_at(scene, &service).await?;
     }
-    take_out().await?;
+    elsewhere().await?;
     scene
         .served("says that it is undone", |object| {
             has_condition(object, "Ready", "False", Some("Undone"))
         })
         .await?;
-    // Another wish does not wait: the Service that the user chose.
     let chosen = with_service(scene, "chosen", json!({})).await?;
     let annotation = format!("{}/chosen", scene.infra);
     scene

@@ -23,20 +23,12 @@ use crate::pass::report::Problem;
 use crate::pass::vet::Wish;
 use crate::pass::world::{World, is_owned_by};
 
-/// What tells a change of the wish from one of somebody else.
-#[derive(Clone, Copy)]
-pub(super) struct Wished<'a> {
-    /// What is wished, as [`super::undone::wish_of`] tells it.
-    pub(super) again: &'a str,
-    /// The digest of the component that decided so.
-    pub(super) policy: &'a str,
-}
-
 /// The slices first, then the Service, then the slices that it needs no more: at no time does the
 /// Service stand for addresses that nobody has. Where it waits for a Kubernetes Gateway to take over, what
 /// is there stays.
 ///
-pub(super) fn next(world: &World, wish: &Wish, wished: Wished, waits: bool, plan: &mut Plan) {
+/// `again` is what is wished, as [`super::undone::wish_of`] tells it.
+pub(super) fn next(world: &World, wish: &Wish, again: &str, waits: bool, plan: &mut Plan) {
     if let Some(problem) = foreign(world) {
         plan.problems.push(problem);
         return;
@@ -67,7 +59,7 @@ pub(super) fn next(world: &World, wish: &Wish, wished: Wished, waits: bool, plan
     }
     let there = world.entry.as_ref().map(|there| json!(there));
     if there.is_none_or(|there| !is_current(&service, &there)) {
-        let change = change(world, wished, service, plan);
+        let change = change(world, again, service, plan);
         plan.writes.extend(change);
         return;
     }
@@ -221,16 +213,11 @@ fn is_empty(value: &Value) -> bool {
 
 /// What makes the entry the wanted one. None if it is not time to, because somebody changes it again
 /// and again.
-fn change(
-    world: &World,
-    Wished { again, policy }: Wished,
-    mut wanted: DynamicObject,
-    plan: &mut Plan,
-) -> Option<Write> {
+fn change(world: &World, again: &str, mut wanted: DynamicObject, plan: &mut Plan) -> Option<Write> {
     let mut patch = None;
     if let Some(there) = &world.entry {
         let mut record = None;
-        if is_undone(world, policy, &wanted, there) {
+        if is_undone(&wanted, there) {
             let what = format!("Service {}", name_of(there));
             let undone = put_right(world, again, Cause::Others, &what, there.meta(), plan)?;
             record = Some(undone.to_text());
@@ -263,17 +250,8 @@ fn is_lost(wanted: &DynamicObject, there: &Service) -> bool {
         .any(|field| !is_applied_by_us(there.meta(), &["f:spec", &format!("f:{field}")]))
 }
 
-/// Whether ports and labels are those of a wish that was carried out before: nothing else changes them.
-fn is_the_same_wish(world: &World, policy: &str) -> bool {
-    world.gateway.status.as_ref().is_some_and(|status| {
-        let decided = status.policy.as_ref();
-        status.observed_generation == world.gateway.metadata.generation
-            && decided.is_some_and(|decided| decided.digest == policy)
-    })
-}
-
-/// Whether somebody else has written what we wrote before: we do not own it any more, or it is gone.
-fn is_undone(world: &World, policy: &str, wanted: &DynamicObject, there: &Service) -> bool {
+/// Whether somebody else has written what we wrote before: we do not own it any more.
+fn is_undone(wanted: &DynamicObject, there: &Service) -> bool {
     let owns = |path: &[&str]| is_applied_by_us(there.meta(), path);
     let value = json!(there);
     // A name that is ours goes with our next apply.
@@ -284,14 +262,7 @@ fn is_undone(world: &World, policy: &str, wanted: &DynamicObject, there: &Servic
         let key = json!({"port": number, "protocol": protocol});
         !owns(&["f:spec", "f:ports", &format!("k:{key}")])
     });
-    let wanted_value = json!(wanted);
-    let is_changed = is_the_same_wish(world, policy)
-        && !(is_subset(&wanted_value["spec"]["ports"], &value["spec"]["ports"])
-            && is_subset(
-                &wanted_value["metadata"]["labels"],
-                &value["metadata"]["labels"],
-            ));
-    owns(&["f:spec"]) && (is_lost(wanted, there) || has_odd_port || has_odd_field || is_changed)
+    owns(&["f:spec"]) && (is_lost(wanted, there) || has_odd_port || has_odd_field)
 }
 
 /// Ports that somebody else put there (the old controller, or a person) stay in an apply, because
