@@ -51,6 +51,35 @@ async fn points_at(scene: &Scene, name: &str) -> Result<Value> {
         .await
 }
 
+/// The entry that the old controller made for an OpenFunction Gateway: one port for each listener,
+/// named after it.
+fn of_the_old_controller(openfunction: &Value, ports: Value) -> Value {
+    json!({
+        "metadata": {"ownerReferences": [{
+            "apiVersion": openfunction["apiVersion"],
+            "kind": "Gateway",
+            "name": "openfunction",
+            "uid": openfunction["metadata"]["uid"],
+            "controller": true,
+            "blockOwnerDeletion": true,
+        }]},
+        "spec": {
+            "type": "ExternalName",
+            "externalName": "envoy-old.projectcontour.svc.cluster.local",
+            "ports": ports,
+        },
+    })
+}
+
+/// Names the Service that is to be the data plane, or none.
+async fn choose(scene: &Scene, service: Value) -> Result<()> {
+    let annotation = json!({"networking.openfunction.io/entry-service": service});
+    scene
+        .edit(json!({"metadata": {"annotations": annotation}}))
+        .await?;
+    Ok(())
+}
+
 async fn with_addresses(scene: &Scene, addresses: Value) -> Result<()> {
     scene
         .cluster
@@ -107,10 +136,7 @@ async fn the_entry_points_at_the_service_that_the_user_chose(scene: &Scene) -> R
     with_service(scene, "envoy", json!({})).await?;
     let chosen = with_service(scene, "chosen", json!({})).await?;
     scene.serve_default().await?;
-    let annotation = format!("{}/chosen", scene.infra);
-    scene
-        .edit(json!({"metadata": {"annotations": {"networking.openfunction.io/entry-service": annotation}}}))
-        .await?;
+    choose(scene, json!(format!("{}/chosen", scene.infra))).await?;
     points_at(scene, &chosen).await?;
     Ok(())
 }
@@ -295,25 +321,11 @@ async fn the_entry_that_the_old_controller_made_is_taken_over(scene: &Scene) -> 
     let service = with_service(scene, "envoy", json!({})).await?;
     scene.stop_host()?;
     let object = scene.serve(scene.default_spec("contour")).await?;
-    // One port for each listener, named after it.
-    let old = json!({
-        "metadata": {"ownerReferences": [{
-            "apiVersion": object["apiVersion"],
-            "kind": "Gateway",
-            "name": "openfunction",
-            "uid": object["metadata"]["uid"],
-            "controller": true,
-            "blockOwnerDeletion": true,
-        }]},
-        "spec": {
-            "type": "ExternalName",
-            "externalName": "envoy-old.projectcontour.svc.cluster.local",
-            "ports": [
-                {"name": "ofn-http-external", "port": 80, "protocol": "TCP"},
-                {"name": "retired", "port": 8080, "protocol": "TCP"},
-            ],
-        },
-    });
+    let ports = json!([
+        {"name": "ofn-http-external", "port": 80, "protocol": "TCP"},
+        {"name": "retired", "port": 8080, "protocol": "TCP"},
+    ]);
+    let old = of_the_old_controller(&object, ports);
     let before = scene
         .cluster
         .create(Kind::Service, &scene.ofn, "gateway", old)
@@ -619,10 +631,7 @@ async fn an_entry_that_would_lead_to_itself_is_refused_with_its_annotation(
     let service = with_service(scene, "envoy", json!({})).await?;
     scene.serve_default().await?;
     points_at(scene, &service).await?;
-    let annotation = format!("{}/gateway", scene.ofn);
-    scene
-        .edit(json!({"metadata": {"annotations": {"networking.openfunction.io/entry-service": annotation}}}))
-        .await?;
+    choose(scene, json!(format!("{}/gateway", scene.ofn))).await?;
     let object = scene
         .served("says so", |object| {
             has_condition(object, "Ready", "False", Some("Invalid"))
@@ -643,21 +652,8 @@ async fn an_entry_of_the_old_controller_for_a_name_comes_to_stand_for_addresses(
     with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.7"}])).await?;
     scene.stop_host()?;
     let object = scene.serve(scene.default_spec("contour")).await?;
-    let old = json!({
-        "metadata": {"ownerReferences": [{
-            "apiVersion": object["apiVersion"],
-            "kind": "Gateway",
-            "name": "openfunction",
-            "uid": object["metadata"]["uid"],
-            "controller": true,
-            "blockOwnerDeletion": true,
-        }]},
-        "spec": {
-            "type": "ExternalName",
-            "externalName": "envoy-old.projectcontour.svc.cluster.local",
-            "ports": [{"name": "ofn-http-external", "port": 80, "protocol": "TCP"}],
-        },
-    });
+    let ports = json!([{"name": "ofn-http-external", "port": 80, "protocol": "TCP"}]);
+    let old = of_the_old_controller(&object, ports);
     scene
         .cluster
         .create(Kind::Service, &scene.ofn, "gateway", old)
@@ -688,16 +684,12 @@ async fn a_service_that_the_user_chose_is_waited_for_and_may_be_given_up(
     let envoy = with_service(scene, "envoy", json!({})).await?;
     scene.serve_default().await?;
     points_at(scene, &envoy).await?;
-    let choose = |service: Value| {
-        let annotation = json!({"networking.openfunction.io/entry-service": service});
-        scene.edit(json!({"metadata": {"annotations": annotation}}))
-    };
-    choose(json!(format!("{}/late", scene.infra))).await?;
+    choose(scene, json!(format!("{}/late", scene.infra))).await?;
     scene.settle("contour").await?;
     points_at(scene, &envoy).await?;
     let late = with_service(scene, "late", json!({})).await?;
     points_at(scene, &late).await?;
-    choose(Value::Null).await?;
+    choose(scene, Value::Null).await?;
     points_at(scene, &envoy).await?;
     Ok(())
 }
@@ -777,10 +769,7 @@ async fn a_service_that_the_user_chooses_ends_a_fight_over_the_entry(scene: &Sce
         })
         .await?;
     let chosen = with_service(scene, "chosen", json!({})).await?;
-    let annotation = format!("{}/chosen", scene.infra);
-    scene
-        .edit(json!({"metadata": {"annotations": {"networking.openfunction.io/entry-service": annotation}}}))
-        .await?;
+    choose(scene, json!(format!("{}/chosen", scene.infra))).await?;
     points_at(scene, &chosen).await?;
     Ok(())
 }
