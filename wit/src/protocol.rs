@@ -26,6 +26,11 @@ pub fn is_protocol(protocol: &str) -> bool {
         }
 }
 
+/// The protocol of a Service's port that carries a listener's: `UDP` or `TCP`.
+pub fn transport(protocol: &str) -> &'static str {
+    if protocol == "UDP" { "UDP" } else { "TCP" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -259,7 +259,7 @@ fn a_port_that_the_service_of_apisix_does_not_have_is_not_ready() {
     assert_eq!(
         answer.listener_ready("web"),
         "False PortUnavailable: Service apisix/apisix-gateway has no port 8080/TCP: write one \
-         that it has, or add it to the Service and to APISIX"
+         that it has (80), or add it to the Service and to APISIX"
     );
     assert_eq!(
         answer.listener_ready("ofn-http-internal"),

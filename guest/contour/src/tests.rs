@@ -1,6 +1,6 @@
 //! Contour as its manifests, a chart, the chart of OpenFunction and its provisioner install it.
 
-use ofn_scene::objects::{class, gateway, service};
+use ofn_scene::objects::{self, class, gateway, service};
 use ofn_scene::{Answer, Scene};
 use serde_json::json;
 
@@ -258,24 +258,7 @@ status:
 
 /// Programmed by Contour, on this port.
 fn programmed(port: u16) -> Scene {
-    let good = "{status: 'True', reason: Fine, message: ''}";
-    let condition = |type_: &str| good.replace('{', &format!("{{type: {type_}, "));
-    let rest = format!(
-        "
-spec: {{listeners: [{{name: web, port: {port}, protocol: HTTP, hostname: '*.ofn.io'}}]}}
-status:
-  conditions: [{}, {}]
-  listeners:
-  - name: web
-    attachedRoutes: 0
-    supportedKinds: [{{group: gateway.networking.k8s.io, kind: HTTPRoute}}]
-    conditions: [{}, {}]
-",
-        condition("Accepted"),
-        condition("Programmed"),
-        condition("Accepted"),
-        condition("Programmed"),
-    );
+    let rest = objects::programmed(port, "HTTP");
     Scene::with_ref("apps/web")
         .objects(&class("contour", CONTROLLER))
         .objects(&gateway("apps/web", "contour", &rest))
@@ -289,10 +272,22 @@ fn a_port_that_the_service_of_a_static_contour_does_not_have_is_not_ready() {
     assert_eq!(
         answer.listener_ready("web"),
         "False PortUnavailable: Service projectcontour/envoy has no port 8080/TCP: write one that \
-         it has, or add it to the Service and to Envoy"
+         it has (80, 443), or add it to the Service and to Envoy"
     );
     let answer = asked(programmed(443).objects(&envoy));
     assert_eq!(answer.listener_ready("web"), "True Ready: Valid listener");
+}
+
+#[test]
+fn the_ports_are_those_of_the_service_that_the_user_chose() {
+    let chosen = programmed(8080)
+        .annotation("networking.openfunction.io/entry-service", "edge/proxy")
+        .objects(&service("projectcontour/envoy", &[], &[80]))
+        .objects(&service("edge/proxy", &[], &[8080]));
+    assert_eq!(
+        asked(chosen).listener_ready("web"),
+        "True Ready: Valid listener"
+    );
 }
 
 /// Its ports have names of their own, and follow the listeners by themselves.

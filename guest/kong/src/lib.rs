@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use ofn_contract::protocol::transport;
 use ofn_contract::{
     Condition, KubernetesGateway, Listener, Observation, Refusal, Service, ServicePort,
     ServiceQuery,
@@ -65,11 +66,7 @@ impl Policy for Kong {
             .iter()
             .filter_map(|query| found(seen, query))
             .collect();
-        let transport = if placed.protocol == "UDP" {
-            "UDP"
-        } else {
-            "TCP"
-        };
+        let transport = transport(&placed.protocol);
         let ports: Vec<&ServicePort> = services
             .iter()
             .flat_map(|service| &service.ports)
@@ -77,12 +74,13 @@ impl Policy for Kong {
             .collect();
         let of_it = ports.iter().find(|port| port.port == placed.port);
         let problem = match of_it {
-            _ if services.is_empty() => return Ok(placed),
             Some(port) => match (placed.protocol.as_str(), port.name.as_deref()) {
                 ("HTTP", Some(HTTPS_PORT)) => "is for HTTPS",
                 ("HTTPS", Some(HTTP_PORT)) => "is for HTTP",
                 _ => return Ok(placed),
             },
+            // It may be one of a Service that is yet to come.
+            None if services.len() < queries.len() || queries.is_empty() => return Ok(placed),
             None => "is not there",
         };
         let known: Vec<_> = ports

@@ -77,6 +77,14 @@ fn a_udp_port_is_looked_for_in_the_second_service() {
 }
 
 #[test]
+fn no_port_is_refused_before_the_second_service_is_known() {
+    let both = "metadata: {annotations: {konghq.com/publish-service: \
+                'kong/kong-gateway-proxy,kong/kong-gateway-udp-proxy'}}";
+    let answer = asked(scene(both).listener("dns", 53, "UDP"));
+    assert_eq!(answer.refused(), [""; 0]);
+}
+
+#[test]
 fn a_port_that_the_publish_service_does_not_have_is_refused() {
     let answer = asked(scene(PUBLISHED).listener("web", 8080, "HTTP"));
     assert_eq!(

@@ -1,6 +1,6 @@
 //! NGINX Gateway Fabric 2, with a data plane for each Gateway, and 1, with one for all.
 
-use ofn_scene::objects::{class, gateway, service};
+use ofn_scene::objects::{class, gateway, programmed, service};
 use ofn_scene::{Answer, Scene};
 use serde_json::json;
 
@@ -181,22 +181,9 @@ fn the_host_name_of_a_load_balancer_is_the_entry_as_long_as_no_service_is_seen()
 
 /// Programmed by NGINX, on port 8080, by a Service of this name and these labels.
 fn on_8080(name: &str, labels: &[(&str, &str)]) -> Answer {
-    let rest = "
-spec: {listeners: [{name: web, port: 8080, protocol: HTTP, hostname: '*.ofn.io'}]}
-status:
-  conditions:
-  - {type: Accepted, status: 'True', reason: Accepted, message: ''}
-  - {type: Programmed, status: 'True', reason: Programmed, message: ''}
-  listeners:
-  - name: web
-    attachedRoutes: 0
-    supportedKinds: []
-    conditions:
-    - {type: Accepted, status: 'True', reason: Accepted, message: ''}
-    - {type: Programmed, status: 'True', reason: Programmed, message: ''}
-";
+    let rest = programmed(8080, "HTTP");
     asked(
-        scene(rest)
+        scene(&rest)
             .objects(&service(name, labels, &[80]))
             .listener("web", 8080, "HTTP"),
     )
@@ -207,12 +194,26 @@ fn a_port_that_the_service_of_version_1_does_not_have_is_not_ready() {
     assert_eq!(
         on_8080("nginx-gateway/ngf", &[CHART]).listener_ready("web"),
         "False PortUnavailable: Service nginx-gateway/ngf has no port 8080/TCP: write one that it \
-         has, or add it to the Service and to NGINX"
+         has (80), or add it to the Service and to NGINX"
     );
     let own = [("app.kubernetes.io/name", "web-nginx")];
     assert_eq!(
         on_8080("apps/web-nginx", &own).listener_ready("web"),
         "True Ready: Valid listener"
+    );
+}
+
+#[test]
+fn a_port_for_tcp_is_none_for_udp() {
+    let answer = asked(
+        scene(&programmed(53, "UDP"))
+            .objects(&service("nginx-gateway/ngf", &[CHART], &[53]))
+            .listener("web", 53, "UDP"),
+    );
+    assert_eq!(
+        answer.listener_ready("web"),
+        "False PortUnavailable: Service nginx-gateway/ngf has no port 53/UDP: write one that it has \
+         (none), or add it to the Service and to NGINX"
     );
 }
 

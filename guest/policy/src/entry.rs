@@ -10,6 +10,7 @@ use ofn_contract::{
 use crate::violation::invalid;
 use ofn_contract::dns::{is_dns_name, is_label, is_reachable, is_subdomain};
 use ofn_contract::labels::is_label_value;
+use ofn_contract::protocol::transport;
 
 /// The annotation that names the data plane Service instead of all rules: `<namespace>/<name>`.
 pub const ENTRY_SERVICE_ANNOTATION: &str = "networking.openfunction.io/entry-service";
@@ -118,11 +119,7 @@ pub fn ports(listeners: &[Listener]) -> Vec<EntryPort> {
 fn first_of_each_port(listeners: &[Listener]) -> Vec<(&Listener, &'static str)> {
     let mut first: Vec<(&Listener, &'static str)> = Vec::new();
     for listener in listeners {
-        let protocol = if listener.protocol == "UDP" {
-            "UDP"
-        } else {
-            "TCP"
-        };
+        let protocol = transport(&listener.protocol);
         let is_known = first
             .iter()
             .any(|(known, of)| (known.port, *of) == (listener.port, protocol));

@@ -1,6 +1,7 @@
 //! For vendors with one data plane for all Gateways, behind a Service whose ports somebody else writes:
 //! a listener on another port is programmed and yet never reached.
 
+use ofn_contract::protocol::transport;
 use ofn_contract::{Condition, KubernetesGateway, Listener, ListenerStatus, Service};
 
 /// Says of each listener whose port is not one of the Service that it is not reached. `also` is what
@@ -22,25 +23,34 @@ pub fn mark(gateway: &mut KubernetesGateway, service: &Service, also: &str) {
     }
 }
 
-fn transport(listener: &Listener) -> &'static str {
-    if listener.protocol == "UDP" {
-        "UDP"
-    } else {
-        "TCP"
-    }
+fn has_port(service: &Service, listener: &Listener) -> bool {
+    let transport = transport(&listener.protocol);
+    ports(service, transport).any(|port| port == listener.port)
 }
 
-fn has_port(service: &Service, listener: &Listener) -> bool {
-    let mut ports = service.ports.iter();
-    ports.any(|port| port.port == listener.port && port.protocol == transport(listener))
+fn ports(service: &Service, transport: &str) -> impl Iterator<Item = u16> {
+    let ports = service.ports.iter();
+    ports
+        .filter(move |port| port.protocol == transport)
+        .map(|port| port.port)
 }
 
 fn not_reached(status: &mut ListenerStatus, service: &Service, listener: &Listener, also: &str) {
+    let transport = transport(&listener.protocol);
+    let mut there = String::new();
+    for port in ports(service, transport) {
+        if !there.is_empty() {
+            there.push_str(", ");
+        }
+        there.push_str(&port.to_string());
+    }
+    if there.is_empty() {
+        there.push_str("none");
+    }
     let message = format!(
-        "Service {} has no port {}/{}: write one that it has, or add it to the Service and to {also}",
-        service.name,
-        listener.port,
-        transport(listener)
+        "Service {} has no port {}/{transport}: write one that it has ({there}), or add it to the \
+         Service and to {also}",
+        service.name, listener.port
     );
     status
         .conditions

@@ -33,6 +33,25 @@ pub fn gateway(name: &str, class: &str, rest: &str) -> String {
     .to_string()
 }
 
+/// The rest of a Kubernetes Gateway with one listener, `web`, that is programmed.
+pub fn programmed(port: u16, protocol: &str) -> String {
+    let conditions = ["Accepted", "Programmed"]
+        .map(|type_| json!({"type": type_, "status": "True", "reason": type_, "message": ""}));
+    json!({
+        "spec": {"listeners": [{"name": "web", "port": port, "protocol": protocol}]},
+        "status": {
+            "conditions": conditions,
+            "listeners": [{
+                "name": "web",
+                "attachedRoutes": 0,
+                "supportedKinds": [],
+                "conditions": conditions,
+            }],
+        },
+    })
+    .to_string()
+}
+
 /// A Service, `<namespace>/<name>`.
 pub fn service(name: &str, labels: &[(&str, &str)], ports: &[u16]) -> String {
     let name = object_name(name);
