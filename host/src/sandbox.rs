@@ -2,34 +2,30 @@
 
 mod cache;
 mod compile;
+mod component;
 mod fault;
 mod limits;
+mod room;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use bytesize::ByteSize;
+use ofn_contract::INTERFACE;
 use ofn_contract::text;
-use ofn_contract::{
-    Decision, Description, EffectiveSpec, Gateway, GatewaySpec, GatewayStatus, INTERFACE,
-    ObjectName, Observation, Route, ServiceQuery, Violation,
-};
 use sha2::{Digest, Sha256};
-use wasmtime::component::{
-    Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower,
-};
-use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
-};
+use wasmtime::component::Component;
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 pub use self::cache::Cache;
 pub use self::compile::{CompileError, Compiler, main as compile};
+pub use self::component::{Answer, Instance, PolicyComponent};
 pub use self::fault::{CallError, Fault};
-use self::fault::{INSTANTIATION, Limiter};
 pub use self::limits::Limits;
 pub(crate) use self::limits::duration;
-use crate::metrics;
+use self::room::Rooms;
 use crate::names::reason;
-use crate::pass::vet::{self, Broken};
+use crate::pass::vet::Broken;
 
 /// How often the epoch moves on: the precision of [`Limits::time`].
 const TICK: Duration = Duration::from_millis(10);
@@ -57,6 +53,7 @@ pub struct Sandbox {
     limits: Limits,
     compiler: Compiler,
     cache: Option<Cache>,
+    rooms: Rooms,
 }
 
 /// A component cannot be used.
@@ -87,6 +84,12 @@ pub enum Defect {
          wit/ folder of this version"
     )]
     Contract(String),
+    /// There is too much code of others.
+    #[error(
+        "its code, {0}, has no room beside that of the other components: all together may have {1} \
+         (--policies-code)"
+    )]
+    Room(ByteSize, ByteSize),
     /// It has more parts than a policy may have.
     #[error("it is made of more than a policy may be: {0}")]
     Parts(String),
@@ -107,6 +110,8 @@ impl Defect {
                 matches!(error, CompileError::Process(_) | CompileError::Killed)
             }
             Self::Call(error) => error.may_pass(),
+            // Others may go.
+            Self::Room(..) => true,
             Self::Imports(_) | Self::Contract(_) | Self::Parts(_) | Self::Broken(_) => false,
         }
     }
@@ -121,6 +126,7 @@ impl Defect {
             Self::Compile(error) => error.reason(),
             Self::Imports(_) => "PolicyImports",
             Self::Contract(_) => "PolicyContract",
+            Self::Room(..) => "PolicyNoRoom",
             Self::Parts(_) => "PolicyTooManyParts",
             Self::Call(error) => error.fault.reason(),
             Self::Broken(_) => reason::POLICY_ANSWER_INVALID,
@@ -140,37 +146,6 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// It, if it can be used.
     pub policy: Result<PolicyComponent, LoadError>,
-}
-
-/// What a component answers, its own violations included.
-pub type Answer<T> = Result<Result<T, Vec<Violation>>, CallError>;
-
-/// A compiled component, ready to be instantiated.
-pub struct PolicyComponent {
-    /// What it says of itself.
-    pub description: Description,
-    /// `sha256:` and the digest of its file.
-    pub digest: String,
-    pre: InstancePre<Limiter>,
-    exports: Exports,
-    limits: Limits,
-}
-
-struct Exports {
-    describe: ComponentExportIndex,
-    default: ComponentExportIndex,
-    route_of: ComponentExportIndex,
-    service_queries: ComponentExportIndex,
-    decide: ComponentExportIndex,
-    aggregate_status: ComponentExportIndex,
-}
-
-/// One instance of a component. It serves one step of a pass and is dropped.
-pub struct Instance<'a> {
-    component: &'a PolicyComponent,
-    began: Instant,
-    store: Store<Limiter>,
-    instance: wasmtime::component::Instance,
 }
 
 /// What compiled code depends on. The same here and in the process that compiles.
@@ -197,7 +172,7 @@ impl Sandbox {
     ///
     /// When the engine does not take the limits: the message says which.
     pub fn new(limits: Limits, compiler: Compiler, cache: Option<Cache>) -> wasmtime::Result<Self> {
-        let bytes = |size: bytesize::ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+        let bytes = |size: ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(limits.instances)
             .total_core_instances(limits.instances.saturating_mul(CORE_INSTANCES))
@@ -236,6 +211,7 @@ impl Sandbox {
             limits,
             compiler,
             cache,
+            rooms: Rooms::default(),
         })
     }
 
@@ -277,6 +253,15 @@ impl Sandbox {
         })
     }
 
+    fn policy(&self, component: &Component, digest: &str) -> Result<PolicyComponent, Defect> {
+        let code = component.image_range();
+        let code = (code.end.addr() - code.start.addr()) as u64;
+        let all = self.limits.all_code;
+        let room = self.rooms.take(code, all.as_u64());
+        let room = room.ok_or(Defect::Room(ByteSize(code), all))?;
+        PolicyComponent::new(component, digest, self.limits, room)
+    }
+
     fn compile(&self, path: &Path) -> Result<(Vec<u8>, Component), Defect> {
         let bytes = cache::read_file(path, self.limits.file.as_u64())?;
         let component = cache::component(
@@ -288,196 +273,9 @@ impl Sandbox {
         )?;
         Ok((bytes, component))
     }
-
-    fn policy(&self, component: &Component, digest: &str) -> Result<PolicyComponent, Defect> {
-        let exports = Exports::of(component).map_err(Defect::Contract)?;
-        let pre = Linker::new(&self.engine)
-            .instantiate_pre(component)
-            .map_err(|error| Defect::Parts(shown(&format!("{error:#}"))))?;
-        let mut loaded = PolicyComponent {
-            description: Description {
-                name: String::new(),
-                version: String::new(),
-                controller_names: Vec::new(),
-                settings: Vec::new(),
-            },
-            digest: digest.to_owned(),
-            pre,
-            exports,
-            limits: self.limits,
-        };
-        let mut instance = loaded.instance()?;
-        instance
-            .check_types()
-            .map_err(|error| Defect::Contract(shown(&format!("{error:#}"))))?;
-        let description = vet::description(instance.describe()?)?;
-        drop(instance);
-        loaded.description = description;
-        Ok(loaded)
-    }
-}
-
-impl Exports {
-    fn of(component: &Component) -> Result<Self, String> {
-        let interface = component
-            .get_export_index(None, INTERFACE)
-            .ok_or_else(|| format!("the interface {INTERFACE} is missing"))?;
-        let function = |name: &str| {
-            component
-                .get_export_index(Some(&interface), name)
-                .ok_or_else(|| format!("the function {name} is missing"))
-        };
-        Ok(Self {
-            describe: function("describe")?,
-            default: function("default")?,
-            route_of: function("route-of")?,
-            service_queries: function("service-queries")?,
-            decide: function("decide")?,
-            aggregate_status: function("aggregate-status")?,
-        })
-    }
-}
-
-impl PolicyComponent {
-    /// A fresh instance.
-    pub fn instance(&self) -> Result<Instance<'_>, CallError> {
-        let began = Instant::now();
-        let limits = self.limits;
-        let mut store = Store::new(self.pre.engine(), Limiter::new(limits));
-        store.limiter(|limiter| limiter);
-        store.set_hostcall_fuel(usize::try_from(limits.answer.as_u64()).unwrap_or(usize::MAX));
-        // Without a deadline a store traps at once; the start function runs under it too.
-        store.set_epoch_deadline(ticks(limits.time));
-        let instance = self
-            .pre
-            .instantiate(&mut store)
-            .map_err(|source| CallError::new(INSTANTIATION, limits, source))?;
-        Ok(Instance {
-            component: self,
-            began,
-            store,
-            instance,
-        })
-    }
-}
-
-impl Instance<'_> {
-    fn call<P, R>(
-        &mut self,
-        function: &'static str,
-        index: impl Fn(&Exports) -> &ComponentExportIndex,
-        arguments: P,
-    ) -> Result<R, CallError>
-    where
-        P: ComponentNamedList + Lower,
-        R: 'static,
-        (R,): ComponentNamedList + Lift,
-    {
-        let answer = self.uncounted_call(function, index, arguments);
-        let policy = &self.component.description.name;
-        metrics::call_ended(policy, function, self.began.elapsed());
-        answer
-    }
-
-    fn uncounted_call<P, R>(
-        &mut self,
-        function: &'static str,
-        index: impl Fn(&Exports) -> &ComponentExportIndex,
-        arguments: P,
-    ) -> Result<R, CallError>
-    where
-        P: ComponentNamedList + Lower,
-        R: 'static,
-        (R,): ComponentNamedList + Lift,
-    {
-        let limits = self.component.limits;
-        self.store.set_epoch_deadline(ticks(limits.time));
-        self.instance
-            .get_typed_func::<P, (R,)>(&mut self.store, index(&self.component.exports))
-            .and_then(|typed| typed.call(&mut self.store, arguments))
-            .map(|(answer,)| answer)
-            .map_err(|source| CallError::new(function, limits, source))
-    }
-
-    /// Finds out at load time whether every function has the type that the contract gives it.
-    fn check_types(&mut self) -> wasmtime::Result<()> {
-        type Checked<T> = (Result<T, Vec<Violation>>,);
-        let exports = &self.component.exports;
-        let Self {
-            instance, store, ..
-        } = self;
-        instance.get_typed_func::<(), (Description,)>(&mut *store, &exports.describe)?;
-        instance.get_typed_func::<(Gateway, Option<GatewaySpec>), Checked<EffectiveSpec>>(
-            &mut *store,
-            &exports.default,
-        )?;
-        instance.get_typed_func::<(EffectiveSpec, ObjectName), Checked<Route>>(
-            &mut *store,
-            &exports.route_of,
-        )?;
-        instance.get_typed_func::<(Observation,), Checked<Vec<ServiceQuery>>>(
-            &mut *store,
-            &exports.service_queries,
-        )?;
-        instance
-            .get_typed_func::<(Observation,), Checked<Decision>>(&mut *store, &exports.decide)?;
-        instance.get_typed_func::<(Observation,), (GatewayStatus,)>(
-            &mut *store,
-            &exports.aggregate_status,
-        )?;
-        Ok(())
-    }
-
-    /// `describe`. Asked once, before the component has a name by which it could be counted.
-    pub fn describe(&mut self) -> Result<Description, CallError> {
-        self.uncounted_call("describe", |exports| &exports.describe, ())
-    }
-
-    /// `default`.
-    pub fn default_spec(
-        &mut self,
-        new: Gateway,
-        old: Option<GatewaySpec>,
-    ) -> Answer<EffectiveSpec> {
-        self.call("default", |exports| &exports.default, (new, old))
-    }
-
-    /// `route-of`.
-    pub fn route_of(&mut self, spec: EffectiveSpec, function: ObjectName) -> Answer<Route> {
-        self.call("route-of", |exports| &exports.route_of, (spec, function))
-    }
-
-    /// `service-queries`.
-    pub fn service_queries(&mut self, seen: Observation) -> Answer<Vec<ServiceQuery>> {
-        self.call(
-            "service-queries",
-            |exports| &exports.service_queries,
-            (seen,),
-        )
-    }
-
-    /// `decide`.
-    pub fn decide(&mut self, seen: Observation) -> Answer<Decision> {
-        self.call("decide", |exports| &exports.decide, (seen,))
-    }
-
-    /// `aggregate-status`.
-    pub fn aggregate_status(&mut self, seen: Observation) -> Result<GatewayStatus, CallError> {
-        self.call(
-            "aggregate-status",
-            |exports| &exports.aggregate_status,
-            (seen,),
-        )
-    }
 }
 
 /// What quotes a file, for a person.
 fn shown(text: &str) -> String {
     text::cut(text::printable(text), LONGEST_QUOTE)
-}
-
-fn ticks(time: Duration) -> u64 {
-    u64::try_from(time.as_millis().div_ceil(TICK.as_millis()))
-        .unwrap_or(u64::MAX)
-        .saturating_add(1)
 }

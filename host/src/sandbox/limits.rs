@@ -51,6 +51,10 @@ pub struct Limits {
     // It stays in memory. That of ours has 0.8 MB, that of one in JavaScript 6.
     #[arg(id = "policy-code", long, env = "OFN_GATEWAY_POLICY_CODE", value_name = "SIZE", default_value_t = Self::default().code)]
     pub code: ByteSize,
+    /// Size of the compiled code of all components together
+    // Beside it, the host's own and the process that compiles have room in a pod's memory.
+    #[arg(id = "policies-code", long, env = "OFN_GATEWAY_POLICIES_CODE", value_name = "SIZE", default_value_t = Self::default().all_code)]
+    pub all_code: ByteSize,
 }
 
 /// The largest `--policy-stack`.
@@ -69,6 +73,7 @@ impl Default for Limits {
             compile_time: Duration::from_secs(30),
             compile_memory: ByteSize::mib(192),
             code: ByteSize::mib(16),
+            all_code: ByteSize::mib(64),
         }
     }
 }

@@ -225,6 +225,21 @@ fn code() {
     assert_eq!(defect.reason(), "PolicyCodeTooLarge");
 }
 
+#[test]
+fn the_code_of_all_components_together() {
+    let sandbox = sandbox(Limits {
+        all_code: ByteSize::kib(2 << 10),
+        ..Limits::default()
+    });
+    let two =
+        [(); 2].map(|()| load_in(&sandbox, &standard()).unwrap_or_else(|error| panic!("{error}")));
+    let error = load_in(&sandbox, &standard()).err();
+    let defect = *error.expect("refused").defect;
+    assert!(matches!(defect, Defect::Room(..)), "{defect}");
+    drop(two);
+    assert!(load_in(&sandbox, &standard()).is_ok());
+}
+
 /// The largest stack that may be asked for leaves a thread of ours room.
 #[test]
 fn the_largest_stack_does_not_end_the_process() {

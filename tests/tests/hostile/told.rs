@@ -56,7 +56,7 @@ fn decided_by(policies: &Policies) -> Value {
         name: "openfunction".to_owned(),
     };
     let decided = async {
-        pass(&cluster, policies, &name, &mut |_| ())
+        pass(&cluster, policies, &name, &mut |_| (), &mut Vec::new())
             .await
             .expect("a pass");
         cluster.get(Kind::Gateway, &name).await
@@ -133,13 +133,14 @@ fn kind(defect: &Defect) -> &'static str {
         Defect::Compile(CompileError::Process(_)) => "process",
         Defect::Imports(_) => "imports",
         Defect::Contract(_) => "contract",
+        Defect::Room(..) => "room",
         Defect::Parts(_) => "parts",
         Defect::Call(_) => "call",
         Defect::Broken(_) => "broken",
     }
 }
 
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 15] = [
     "broken",
     "call",
     "code",
@@ -153,6 +154,7 @@ const KINDS: [&str; 14] = [
     "parts",
     "process",
     "refused",
+    "room",
     "too large",
 ];
 
@@ -237,6 +239,8 @@ fn news(folder: &Path, stage: &Stage) -> String {
 #[test]
 fn whatever_is_wrong_with_a_file_is_told_in_news_and_figures() {
     let contour = host::component("contour").expect("make build");
+    let javascript = host::javascript().expect("make javascript");
+    let javascript = std::fs::read(javascript.join("aws-load-balancer.wasm")).expect("a file");
     let text = |text: &str| wat::parse_str(text).expect("the text is a component");
     let tables = Module::honest().with("more", "(table 1 funcref)".repeat(5));
     let trap = Module::honest().with("describe", "unreachable");
@@ -291,6 +295,13 @@ fn whatever_is_wrong_with_a_file_is_told_in_news_and_figures() {
             "was killed",
         ),
         (&without_compiler, "PolicyCompilerMissing", "does not work"),
+        (
+            &Stage::new()
+                .with(&javascript)
+                .limited(|limits| limits.all_code = ByteSize::mib(4)),
+            "PolicyNoRoom",
+            "(--policies-code)",
+        ),
         (
             &Stage::new().with(&text("(component (import \"secret\" (func)))")),
             "PolicyImports",
