@@ -46,7 +46,7 @@ enum Command {
 }
 
 /// Where the components are. For every command that decides.
-#[derive(Debug, Args)]
+#[derive(Args, Clone, Debug)]
 struct PoliciesFolder {
     /// Folder of policy components, *.wasm; to be given again for each, or with commas, and what is in an earlier
     /// one comes before what is in a later one [default: policies beside this program or one folder
@@ -65,7 +65,7 @@ struct PoliciesFolder {
 }
 
 /// How components are run. For every command that runs one.
-#[derive(Debug, Args)]
+#[derive(Args, Clone, Debug)]
 struct SandboxArgs {
     /// Folder for compiled components, of this user alone; made if it is missing [default:
     /// ofn-gateway/policies in the user's folder for caches, if there is one]

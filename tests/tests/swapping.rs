@@ -145,10 +145,33 @@ fn a_broken_file_leaves_what_served_and_is_told_once() {
     let news = stage.looks();
     assert_eq!(reasons(&news), ["PolicyNotAComponent"]);
     let told = news[0].to_string();
-    assert!(told.contains("goes on serving"), "{told}");
+    assert!(told.contains("serves in its place"), "{told}");
     assert!(told.contains(&digest(&contour())), "{told}");
     assert_eq!(stage.serving("contour"), Some(digest(&contour())));
     assert_eq!(stage.looks(), []);
+}
+
+/// As after a restart: nothing is known of what the file gave before.
+#[test]
+fn who_serves_in_the_place_of_a_broken_file_is_told_at_the_start_too() {
+    let folder = || tempfile::tempdir().expect("a folder");
+    let (own, image) = (folder(), folder());
+    let standard = component("standard").expect("make build");
+    put(own.path(), "contour.wasm", &contour()[..5000]).expect("a file");
+    put(image.path(), "contour.wasm", &contour()).expect("a file");
+    put(image.path(), "standard.wasm", &standard).expect("a file");
+    let (folders, news) = open(&[own.path(), image.path()]).expect("a standard component");
+    let bad = news
+        .iter()
+        .find(|news| news.reason() == "PolicyNotAComponent");
+    let told = bad.expect("it is told").to_string();
+    let serves = format!(
+        "policy contour 0.1.0 ({}) of {} serves in its place",
+        digest(&contour()),
+        image.path().join("contour.wasm").display()
+    );
+    assert!(told.ends_with(&serves), "{told}");
+    assert!(folders.policies().named("contour").is_some());
 }
 
 /// It loads, and describes itself well: what it answers is tried before it serves.
@@ -172,7 +195,7 @@ fn a_component_that_breaks_a_rule_leaves_what_served() {
         assert_eq!(reasons(&news), [reason], "{misdeed}: {news:?}");
         let told = news[0].to_string();
         assert!(told.contains("policy check"), "{told}");
-        assert!(told.contains("goes on serving"), "{told}");
+        assert!(told.contains("serves in its place"), "{told}");
         assert_eq!(stage.serving("hostile"), Some(digest(&good)));
     }
 }

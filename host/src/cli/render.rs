@@ -28,8 +28,13 @@ impl Render {
     pub(super) fn main(self) -> Result<ExitCode> {
         let policies = self.policies.load()?;
         let (cluster, gateway) = objects::read(&self.files)?;
-        let outcome =
-            futures::executor::block_on(pass::pass(&cluster, &policies, &gateway, &mut |_| ()))?;
+        let outcome = futures::executor::block_on(pass::pass(
+            &cluster,
+            &policies,
+            &gateway,
+            &mut |_| (),
+            &mut Vec::new(),
+        ))?;
         self.print(cluster.results().into_iter().map(tidy))?;
         for problem in &outcome.problems {
             let listener = problem

@@ -57,34 +57,41 @@ enum LogFormat {
 impl Run {
     pub(super) fn main(self) -> Result<ExitCode> {
         self.start_logging()?;
-        tokio::runtime::Builder::new_multi_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             // For watches, health and metrics. Passes are made by threads of their own.
             .worker_threads(1)
             .build()
-            .context("the runtime does not start")?
-            .block_on(self.serve())?;
+            .context("the runtime does not start")?;
+        runtime.block_on(self.serve())?;
+        // A component that is being compiled is not waited for.
+        runtime.shutdown_background();
         Ok(ExitCode::SUCCESS)
     }
 
     async fn serve(self) -> Result<()> {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
-        if let Some(address) = self.metrics_address {
-            metrics::serve(address)?;
-        }
-        let (folders, news) = self.policies.open()?;
-        let policies = follow(folders, news, self.policies_every)?;
-        let client = self.client().await?;
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
-        controller::run(client, policies, async move {
+        let mut ending = Box::pin(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
             tracing::info!("ending: no new pass begins");
-        })
-        .await?;
+        });
+        if let Some(address) = self.metrics_address {
+            metrics::serve(address)?;
+        }
+        let folders = self.policies.clone();
+        let opened = tokio::task::spawn_blocking(move || folders.open());
+        let (folders, news) = tokio::select! {
+            () = &mut ending => return Ok(()),
+            opened = opened => opened.context("the components are not loaded")??,
+        };
+        let policies = follow(folders, news, self.policies_every)?;
+        let client = self.client().await?;
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
+        controller::run(client, policies, ending).await?;
         tracing::info!("ended");
         Ok(())
     }

@@ -3,25 +3,19 @@
 //! What served before serves on until something good takes its place: by its name, whichever file
 //! it came from.
 
+mod file;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
-use std::fmt;
-use std::fs::{self, Metadata};
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 
+use self::file::{File, FileId, Unfit, see};
 use super::news::Named;
 use super::{News, Policies, STANDARD};
-use crate::conformance::{self, Breach};
 use crate::pass::vet::Terms;
-use crate::sandbox::{LoadError, PolicyComponent, Sandbox};
-
-/// So often a file is read that fails for something which may pass.
-const MOST_TRIES: u32 = 5;
+use crate::sandbox::{PolicyComponent, Sandbox};
 
 /// Folders of components, `*.wasm`, and which of them serve.
 pub struct Folders {
@@ -35,66 +29,11 @@ pub struct Folders {
     standing: BTreeSet<News>,
 }
 
-/// A file: the first of two comes first in everything that both want.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct FileId {
-    /// The index of its folder.
-    folder: usize,
-    path: PathBuf,
-}
-
-/// What is known of a file that is there.
-struct File {
-    now: Stamp,
-    /// At the look before.
-    before: Option<Stamp>,
-    /// When it was read.
-    read: Option<Stamp>,
-    /// How often it has been read so.
-    tries: u32,
-    /// It was not there at the last look.
-    is_missing: bool,
-    /// The last good component that it gave.
-    good: Option<Arc<PolicyComponent>>,
-}
-
-/// Why a file gives no component.
-#[derive(Debug, thiserror::Error)]
-enum Unfit {
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    #[error("{} cannot be used: {breach}. `ofn-gateway policy check {0}` tells more", .path.display())]
-    Breach { path: PathBuf, breach: Box<Breach> },
-}
-
 /// A component that serves, and the file that it is from.
 #[derive(Clone)]
 struct Serving {
     file: FileId,
     policy: Arc<PolicyComponent>,
-}
-
-/// Changes when the content of a file does. It is that of what a link leads to, because the files
-/// of a mounted ConfigMap are links.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl From<Metadata> for Stamp {
-    fn from(metadata: Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
 }
 
 impl Folders {
@@ -115,18 +54,19 @@ impl Folders {
                 format!("the folder of policies, {}, cannot be read", path.display())
             })?;
         }
-        let mut news = Vec::new();
+        let mut unfit = Vec::new();
         for (id, file) in &mut files {
-            let mut refused = None;
+            let mut why = None;
             // Whoever is left out here leaves its Gateways to the standard component.
-            while file.read.is_none() {
-                refused = refused.or(file.read(id, &sandbox, &[]));
+            while file.is_unread() {
+                why = why.or(file.read(&id.path, &sandbox, &[]));
             }
             if file.good.is_none() {
-                news.extend(refused);
+                unfit.extend(why.map(|why| (id.clone(), why)));
             }
         }
         let serving = next(&files, &[]);
+        let mut news = refused(&unfit, &serving);
         let policies = Policies::new(all(&serving), terms.clone()).with_context(|| {
             let folders: Vec<_> = paths
                 .iter()
@@ -177,13 +117,16 @@ impl Folders {
                 });
             }
         }
-        let mut news = Vec::new();
+        let known = all(&self.serving);
+        let mut unfit = Vec::new();
         for (id, file) in &mut self.files {
             if file.is_due() {
-                news.extend(file.read(id, &self.sandbox, &self.serving));
+                let why = file.read(&id.path, &self.sandbox, &known);
+                unfit.extend(why.map(|why| (id.clone(), why)));
             }
         }
         let serving = next(&self.files, &self.serving);
+        let mut news = refused(&unfit, &serving);
         news.extend(changes(&self.serving, &serving));
         let mut standing = standing(&self.files, &serving);
         standing.extend(unreadable);
@@ -201,71 +144,6 @@ impl Folders {
     }
 }
 
-impl fmt::Display for FileId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.path.display().fmt(f)
-    }
-}
-
-impl File {
-    /// Whether it is to be read: it has come to rest, and is not what was read.
-    fn is_due(&self) -> bool {
-        !self.is_missing && self.before == Some(self.now) && self.read != self.before
-    }
-
-    /// Reads it. One that is the same as what serves, as after `touch`, changes nothing.
-    fn read(&mut self, id: &FileId, sandbox: &Sandbox, serving: &[Serving]) -> Option<News> {
-        self.read = Some(self.now);
-        self.tries += 1;
-        match load(&id.path, sandbox) {
-            Ok(policy) => {
-                let mut known = serving.iter().map(|serving| &serving.policy);
-                let known = known.find(|known| known.digest == policy.digest);
-                self.good = Some(known.cloned().unwrap_or(policy));
-                None
-            }
-            Err(error) => {
-                if error.may_pass() && self.tries < MOST_TRIES {
-                    self.read = None;
-                }
-                let mut serving = serving.iter();
-                let serving = serving.find(|serving| serving.file == *id);
-                (self.tries == 1).then(|| News::Refused {
-                    reason: error.reason(),
-                    error: error.to_string(),
-                    serving: serving.map(|serving| Named::of(&serving.policy)),
-                })
-            }
-        }
-    }
-}
-
-/// The component of a file, if it may serve.
-fn load(path: &Path, sandbox: &Sandbox) -> Result<Arc<PolicyComponent>, Unfit> {
-    let policy = Arc::new(sandbox.load(path)?);
-    conformance::quick(&policy).map_err(|breach| Unfit::Breach {
-        path: path.to_owned(),
-        breach,
-    })?;
-    Ok(policy)
-}
-
-impl Unfit {
-    fn may_pass(&self) -> bool {
-        match self {
-            Self::Load(error) => error.defect.may_pass(),
-            Self::Breach { breach, .. } => breach.may_pass(),
-        }
-    }
-
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Load(error) => error.defect.reason(),
-            Self::Breach { breach, .. } => breach.reason(),
-        }
-    }
-}
-
 impl Serving {
     fn name(&self) -> &str {
         &self.policy.description.name
@@ -276,56 +154,6 @@ impl PartialEq for Serving {
     fn eq(&self, other: &Self) -> bool {
         self.file == other.file && Arc::ptr_eq(&self.policy, &other.policy)
     }
-}
-
-/// Takes in which files are there in a folder, and what they look like. Where the folder cannot be
-/// read, they are as they were.
-fn see(folder: usize, path: &Path, files: &mut BTreeMap<FileId, File>) -> io::Result<()> {
-    let mut there = BTreeMap::new();
-    for entry in fs::read_dir(path)? {
-        let path = entry?.path();
-        let is_hidden = file_name(&path).starts_with('.');
-        let is_wasm = |extension: &OsStr| extension.eq_ignore_ascii_case("wasm");
-        if is_hidden || !path.extension().is_some_and(is_wasm) {
-            continue;
-        }
-        // A link that leads nowhere is a file that cannot be read.
-        if let Ok(metadata) = fs::metadata(&path).or_else(|_| fs::symlink_metadata(&path)) {
-            there.insert(FileId { folder, path }, Stamp::from(metadata));
-        }
-    }
-    // One that is replaced may be missed by one look.
-    files.retain(|id, file| {
-        let was_missing = file.is_missing;
-        file.is_missing = id.folder == folder && !there.contains_key(id);
-        !(file.is_missing && was_missing)
-    });
-    for (id, now) in there {
-        files
-            .entry(id)
-            .and_modify(|file| {
-                file.before = Some(std::mem::replace(&mut file.now, now));
-                if file.before != Some(now) {
-                    file.tries = 0;
-                }
-            })
-            .or_insert(File {
-                now,
-                before: None,
-                read: None,
-                tries: 0,
-                is_missing: false,
-                good: None,
-            });
-    }
-    Ok(())
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
 }
 
 /// What is to serve: of each name the first file's, else what served before. By file name; those
@@ -357,6 +185,22 @@ fn all(serving: &[Serving]) -> Vec<Arc<PolicyComponent>> {
         .iter()
         .map(|serving| Arc::clone(&serving.policy))
         .collect()
+}
+
+/// Which files cannot be used, and what serves in the place of each: what it gave before, or what another
+/// file of its name gives, as that of the image where one that is put over it is broken.
+fn refused(unfit: &[(FileId, Unfit)], serving: &[Serving]) -> Vec<News> {
+    let refused = |(id, why): &(FileId, Unfit)| {
+        let has_name = |other: &&Serving| other.file.path.file_name() == id.path.file_name();
+        let before = serving.iter().find(|other| other.file == *id);
+        let instead = before.or_else(|| serving.iter().find(has_name));
+        News::Refused {
+            reason: why.reason(),
+            error: why.to_string(),
+            serving: instead.map(|other| (Named::of(&other.policy), other.file.to_string())),
+        }
+    };
+    unfit.iter().map(refused).collect()
 }
 
 /// Which components have come, and which have taken another one's place.

@@ -24,8 +24,8 @@ pub enum News {
         reason: &'static str,
         /// The file, and why.
         error: String,
-        /// What goes on serving in its place.
-        serving: Option<Named>,
+        /// What serves in its place, and the file that it is from.
+        serving: Option<(Named, String)>,
     },
     /// No file gives a component any more.
     Left {
@@ -145,7 +145,7 @@ impl fmt::Display for News {
             Self::Refused { error, serving, .. } => {
                 f.write_str(error)?;
                 match serving {
-                    Some(serving) => write!(f, "; {serving} goes on serving in its place"),
+                    Some((policy, file)) => write!(f, "; {policy} of {file} serves in its place"),
                     None => Ok(()),
                 }
             }
