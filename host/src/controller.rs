@@ -243,7 +243,10 @@ async fn reconcile(
     match context.served() {
         Some(served) if served != name => {
             lock(&context.interests).remove(&name);
-            pass::stand_by(&context.cluster, &name, &served).await?;
+            let mut notices = Vec::new();
+            let ended = pass::stand_by(&context.cluster, &name, &served, &mut notices).await;
+            tell(&context, &gateway, &[], &notices).await;
+            ended?;
             // The store may not know yet that the other one is gone.
             let seen = context.cluster.get(Kind::Gateway, &served).await?;
             Ok(Action::requeue(if seen.is_none() {
@@ -256,18 +259,25 @@ async fn reconcile(
             let mut interested = |interest: &Interest| {
                 lock(&context.interests).insert(name.clone(), interest.clone());
             };
+            let mut notices = Vec::new();
             let began = Instant::now();
             // The whole pass has the same ones.
             let policies = context.policies.borrow().beside(context.api_server.clone());
             // A component may use all its time, and watches, health and metrics need theirs.
             let ended = block_in_place(|| {
-                let pass = pass::pass(&context.cluster, &policies, &name, &mut interested);
-                Handle::current().block_on(pass)
+                Handle::current().block_on(pass::pass(
+                    &context.cluster,
+                    &policies,
+                    &name,
+                    &mut interested,
+                    &mut notices,
+                ))
             });
             metrics::pass_ended(ended.is_ok(), began.elapsed());
+            let problems = ended.as_ref().map(|outcome| &*outcome.new_problems);
+            tell(&context, &gateway, problems.unwrap_or_default(), &notices).await;
             let outcome = ended?;
             lock(&context.failures).remove(&name);
-            tell(&context, &gateway, &outcome).await;
             // An older one may have come to be known during the pass.
             if context.served().is_some_and(|served| served != name) {
                 return Ok(Action::requeue(FIRST_RETRY));

@@ -26,10 +26,12 @@ pub const GENERATION_ANNOTATION: &str = "networking.openfunction.io/injected-gen
 /// On a Kubernetes Gateway that we created: the uid of the OpenFunction Gateway it is for.
 pub const CREATED_FOR_ANNOTATION: &str = "networking.openfunction.io/created-for";
 
-/// On a Kubernetes Gateway and on the entry Service: how often what is ours in it was put right after
-/// somebody had changed it, and when.
+/// On a Kubernetes Gateway, on the entry Service and on its EndpointSlices: how often what is ours in it
+/// was put right after somebody had changed it, and when.
 pub const UNDONE_ANNOTATION: &str = "networking.openfunction.io/undone";
 
+/// On the entry Service and its EndpointSlices: a digest of what was applied last.
+pub const APPLIED_ANNOTATION: &str = "networking.openfunction.io/applied";
 /// On the entry Service and its EndpointSlices: when they were moved from one Kubernetes Gateway to
 /// another.
 pub const MOVED_ANNOTATION: &str = "networking.openfunction.io/moved";

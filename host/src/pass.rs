@@ -54,8 +54,6 @@ pub struct Outcome {
     pub problems: Vec<Problem>,
     /// The problems that were not in the status before.
     pub new_problems: Vec<Problem>,
-    /// What the user must know besides.
-    pub notices: Vec<Notice>,
     /// When to pass again although nothing changes.
     pub again: Option<SignedDuration>,
 }
@@ -79,16 +77,18 @@ const FAULT_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 const MOST_ATTEMPTS: usize = 5;
 
 /// Makes a pass for the OpenFunction Gateway with this name, which is the one that is served.
-/// `interested` is told what must cause the next pass.
+/// `interested` is told what must cause the next pass. `notices` gets what has happened, also where the
+/// pass fails after it: it does not happen again.
 pub async fn pass<C: Cluster>(
     cluster: &C,
     policies: &Policies,
     name: &ObjectName,
     interested: &mut (impl FnMut(&Interest) + Send),
+    notices: &mut Vec<Notice>,
 ) -> Result<Outcome, Error> {
     let mut attempt = 1;
     loop {
-        match try_pass(cluster, policies, name, interested).await {
+        match try_pass(cluster, policies, name, interested, notices).await {
             Err(Error::Write(error @ WriteError::Stale { .. })) if attempt < MOST_ATTEMPTS => {
                 tracing::debug!(%error, attempt, "looking again");
                 attempt += 1;
@@ -99,11 +99,12 @@ pub async fn pass<C: Cluster>(
 }
 
 /// Says in the status of an OpenFunction Gateway that another one is served. One that is being
-/// deleted is let go: what it may share with the other one stays.
+/// deleted is let go: what it may share with the other one stays. `notices` is as in [`pass`].
 pub async fn stand_by<C: Cluster>(
     cluster: &C,
     name: &ObjectName,
     served: &ObjectName,
+    notices: &mut Vec<Notice>,
 ) -> Result<(), Error> {
     let gateway = match observe::gateway(cluster, name).await? {
         None => return Ok(()),
@@ -113,7 +114,7 @@ pub async fn stand_by<C: Cluster>(
     if gateway.metadata.deletion_timestamp.is_some() {
         let mut world = observe::world(cluster, gateway, None, &mut |_| ()).await?;
         let intent = Intent::Delete { served: false };
-        carry_out(cluster, &mut world, &intent).await?;
+        carry_out(cluster, &mut world, &intent, notices).await?;
         return Ok(());
     }
     let status = report::not_served(served, gateway.metadata.generation);
@@ -125,6 +126,7 @@ async fn try_pass<C: Cluster>(
     policies: &Policies,
     name: &ObjectName,
     interested: &mut (impl FnMut(&Interest) + Send),
+    notices: &mut Vec<Notice>,
 ) -> Result<Outcome, Error> {
     let gateway = match observe::gateway(cluster, name).await? {
         None => return Ok(Outcome::default()),
@@ -137,18 +139,17 @@ async fn try_pass<C: Cluster>(
     if gateway.metadata.deletion_timestamp.is_some() {
         let mut world = observe::world(cluster, gateway, None, interested).await?;
         let intent = Intent::Delete { served: true };
-        return carry_out(cluster, &mut world, &intent).await;
+        return carry_out(cluster, &mut world, &intent, notices).await;
     }
     let before = gateway.status.clone();
-    let mut pass = serve(cluster, policies, gateway, interested).await?;
+    let mut pass = serve(cluster, policies, gateway, interested, notices).await?;
     let status = pass.status();
     write_status(cluster, name, before.as_ref(), &status).await?;
     let decided_before = before.as_ref().and_then(|before| before.policy.as_ref());
     match (decided_before, &status.policy) {
         (None, Some(now)) => tracing::info!(gateway = %name, "{now} decides"),
         (Some(before), Some(now)) if before != now => {
-            let notice = report::decided_otherwise(before, now);
-            pass.outcome.notices.push(notice);
+            notices.push(report::decided_otherwise(before, now));
         }
         _ => {}
     }
@@ -239,6 +240,7 @@ async fn serve<C: Cluster>(
     policies: &Policies,
     gateway: api::Gateway,
     interested: &mut (impl FnMut(&Interest) + Send),
+    notices: &mut Vec<Notice>,
 ) -> Result<Pass, Error> {
     let mut outcome = Outcome::default();
     let named = match decide::named_policy(policies, &gateway) {
@@ -308,7 +310,7 @@ async fn serve<C: Cluster>(
         return Ok(pass);
     }
     let problems = std::mem::take(&mut pass.outcome.problems);
-    let mut outcome = carry_out(cluster, &mut pass.world, &intent).await?;
+    let mut outcome = carry_out(cluster, &mut pass.world, &intent, notices).await?;
     outcome.problems.splice(0..0, problems);
     pass.outcome = outcome;
     Ok(pass)

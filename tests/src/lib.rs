@@ -7,5 +7,6 @@ pub mod corpus;
 pub mod fuzz;
 pub mod host;
 pub mod implementation;
+pub mod stage;
 pub mod stepped;
 pub mod traffic;

@@ -104,7 +104,7 @@ pub fn stand(
     };
     let mut interest = None;
     let mut interested = |seen: &Interest| interest = Some(seen.clone());
-    let ended = pass(&cluster, policies, name, &mut interested).now_or_never();
+    let ended = pass(&cluster, policies, name, &mut interested, &mut Vec::new()).now_or_never();
     Standing {
         open: cluster
             .open

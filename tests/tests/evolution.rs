@@ -138,10 +138,22 @@ fn decided(folder: &Path) -> Result<Value> {
                     "spec": spec,
                 }),
             )?;
-            block_on(pass(&cluster, &policies, &name, &mut |_| ()))?;
+            block_on(pass(
+                &cluster,
+                &policies,
+                &name,
+                &mut |_| (),
+                &mut Vec::new(),
+            ))?;
             if is_served {
                 serve(&cluster, &spec)?;
-                block_on(pass(&cluster, &policies, &name, &mut |_| ()))?;
+                block_on(pass(
+                    &cluster,
+                    &policies,
+                    &name,
+                    &mut |_| (),
+                    &mut Vec::new(),
+                ))?;
             }
             let results = cluster.results();
             let seen = results.iter().map(|object| {

@@ -1,36 +1,19 @@
 //! From one Kubernetes Gateway to another: when the entry moves, and when our listeners leave.
 
-use std::sync::LazyLock;
-
 use jiff::{SignedDuration, Timestamp};
 use kube::api::DynamicObject;
 use ofn_contract::{ObjectName, ServiceQuery};
 use ofn_gateway::cluster::offline::Offline;
 use ofn_gateway::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError};
 use ofn_gateway::pass::plan::handover::{DRAINING, PATIENCE, SETTLING};
-use ofn_gateway::pass::vet::Terms;
 use ofn_gateway::pass::{Outcome, pass};
-use ofn_gateway::policies::Policies;
-use ofn_gateway::sandbox::Limits;
 use ofn_tests::cluster::named;
 use ofn_tests::implementation::programmed;
+use ofn_tests::stage::{OPENFUNCTION, POLICIES, name};
 use serde_json::{Value, json};
-
-static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
-    let folder = ofn_tests::host::policies().expect("make build");
-    let sandbox = ofn_tests::host::sandbox(Limits::default()).expect("the engine starts");
-    Policies::load(&folder, &sandbox, Terms::default()).expect("the components load")
-});
 
 const OURS: [&str; 2] = ["ofn-http-internal", "web"];
 const MOMENT: SignedDuration = SignedDuration::from_millis(1);
-
-fn name(namespace: &str, name: &str) -> ObjectName {
-    ObjectName {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    }
-}
 
 fn data_plane(gateway: &str) -> Value {
     json!({
@@ -151,9 +134,9 @@ impl Stage {
     }
 
     fn try_pass(&self) -> Outcome {
-        let name = name("ofn", "openfunction");
         let mut nobody = |_: &_| ();
-        let outcome = pass(self, &POLICIES, &name, &mut nobody);
+        let mut notices = Vec::new();
+        let outcome = pass(self, &POLICIES, &OPENFUNCTION, &mut nobody, &mut notices);
         futures::executor::block_on(outcome).expect("a pass")
     }
 

@@ -84,7 +84,7 @@ struct Played {
 
 fn play(cluster: &Offline) -> Played {
     let ofn = name("ofn", "openfunction");
-    block_on(pass(cluster, &POLICIES, &ofn, &mut |_| ())).expect("a pass");
+    block_on(pass(cluster, &POLICIES, &ofn, &mut |_| (), &mut Vec::new())).expect("a pass");
     let gateway = block_on(cluster.get(Kind::Gateway, &ofn)).expect("offline");
     Played {
         gateway: json!(gateway),
@@ -389,7 +389,14 @@ fn samples(policy: &str) -> Value {
         }
     }
     let ofn = name("openfunction", "openfunction");
-    block_on(pass(&cluster, &POLICIES, &ofn, &mut |_| ())).expect("a pass");
+    block_on(pass(
+        &cluster,
+        &POLICIES,
+        &ofn,
+        &mut |_| (),
+        &mut Vec::new(),
+    ))
+    .expect("a pass");
     let gateway = block_on(cluster.get(Kind::Gateway, &ofn)).expect("offline");
     json!(gateway)
 }

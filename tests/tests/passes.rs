@@ -2,32 +2,15 @@
 //! sets how many clusters are tried.
 
 use std::ops::RangeInclusive;
-use std::sync::LazyLock;
 
 use kube::api::DynamicObject;
-use ofn_contract::ObjectName;
-use ofn_gateway::cluster::offline::Offline;
-use ofn_gateway::cluster::{Cluster, Kind};
-use ofn_gateway::pass::vet::Terms;
-use ofn_gateway::pass::{Outcome, pass};
-use ofn_gateway::policies::Policies;
-use ofn_gateway::sandbox::Limits;
+use ofn_contract::{ObjectName, ServiceQuery};
+use ofn_gateway::cluster::{Cluster, Kind, ReadError, Write, WriteError};
+use ofn_gateway::pass::pass;
+use ofn_tests::stage::{OPENFUNCTION, POLICIES, Stage, list, name, object, platform};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-
-static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
-    let folder = ofn_tests::host::policies().expect("make build");
-    let sandbox = ofn_tests::host::sandbox(Limits::default()).expect("the engine starts");
-    Policies::load(&folder, &sandbox, Terms::default()).expect("the components load")
-});
-
-fn name(namespace: &str, name: &str) -> ObjectName {
-    ObjectName {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    }
-}
 
 /// Few names, ports and host names, so that clashes are common.
 fn listener() -> impl Strategy<Value = Value> {
@@ -59,71 +42,6 @@ fn listeners(count: RangeInclusive<usize>) -> impl Strategy<Value = Vec<Value>> 
         }
         fitting
     })
-}
-
-fn object(value: Value) -> DynamicObject {
-    serde_json::from_value(value).expect("an object")
-}
-
-struct Stage(Offline);
-
-impl Stage {
-    /// A Kubernetes Gateway with `theirs`, and an OpenFunction Gateway with `ours`.
-    fn new(theirs: &[Value], ours: &[Value]) -> Self {
-        let cluster = Offline::default();
-        cluster.insert(
-            Kind::KubernetesGateway,
-            &object(json!({
-                "apiVersion": "gateway.networking.k8s.io/v1",
-                "kind": "Gateway",
-                "metadata": {"namespace": "infra", "name": "contour", "uid": "theirs"},
-                "spec": {"gatewayClassName": "contour", "listeners": theirs},
-            })),
-        );
-        cluster.insert(
-            Kind::Gateway,
-            &object(json!({
-                "apiVersion": "networking.openfunction.io/v1alpha1",
-                "kind": "Gateway",
-                "metadata": {"namespace": "ofn", "name": "openfunction"},
-                "spec": {
-                    "domain": "ofn.io",
-                    "gatewayRef": {"namespace": "infra", "name": "contour"},
-                    "gatewaySpec": {"listeners": ours},
-                },
-            })),
-        );
-        Self(cluster)
-    }
-
-    fn pass(&self) -> Outcome {
-        let name = name("ofn", "openfunction");
-        futures::executor::block_on(pass(&self.0, &POLICIES, &name, &mut |_| ())).expect("a pass")
-    }
-
-    fn get(&self, kind: Kind, name: &ObjectName) -> Value {
-        let object = futures::executor::block_on(self.0.get(kind, name)).expect("offline");
-        json!(object)
-    }
-
-    fn gateway(&self) -> Value {
-        self.get(Kind::KubernetesGateway, &name("infra", "contour"))
-    }
-
-    fn ofn(&self) -> Value {
-        self.get(Kind::Gateway, &name("ofn", "openfunction"))
-    }
-
-    fn change(&self, kind: Kind, mut value: Value, change: impl FnOnce(&mut Value)) {
-        change(&mut value);
-        let generation = value["metadata"]["generation"].as_i64().unwrap_or_default();
-        value["metadata"]["generation"] = json!(generation + 1);
-        self.0.insert(kind, &object(value));
-    }
-}
-
-fn list(value: &Value) -> Vec<Value> {
-    value.as_array().cloned().unwrap_or_default()
 }
 
 proptest! {
@@ -181,7 +99,7 @@ proptest! {
         let stage = Stage::new(&theirs, &ours);
         let before = stage.gateway();
         stage.pass();
-        delete(&stage);
+        stage.delete();
         let after = stage.gateway();
         prop_assert_eq!(&after["spec"], &before["spec"]);
         let annotations = &after["metadata"]["annotations"];
@@ -199,7 +117,7 @@ proptest! {
         let mut restored = stage.gateway();
         restored["metadata"]["generation"] = json!(1);
         restored["metadata"]["annotations"]["networking.openfunction.io/injected-generation"] = json!("57");
-        stage.0.insert(Kind::KubernetesGateway, &object(restored));
+        stage.cluster.insert(Kind::KubernetesGateway, &object(restored));
         let outcome = stage.pass();
         prop_assert_eq!(&stage.gateway()["spec"], &spec);
         prop_assert_eq!(outcome.problems, first.problems);
@@ -223,7 +141,7 @@ fn a_copy_of_a_created_gateway_is_somebody_elses_where_it_is_defined() {
     let problems = stage.pass().problems;
     assert_eq!(problems[0].reason, "GatewayClassConflict", "{problems:?}");
     assert_eq!(stage.gateway()["spec"]["gatewayClassName"], "contour");
-    delete(&stage);
+    stage.delete();
     assert_eq!(list(&stage.gateway()["spec"]["listeners"]), [platform()]);
 }
 
@@ -252,114 +170,62 @@ fn a_created_gateway_that_is_referred_to_afterwards_stays() {
         target("gatewayRef", "gatewayDef"),
     );
     stage.pass();
-    delete(&stage);
+    stage.delete();
     assert!(made().is_object());
 }
 
-fn delete(stage: &Stage) {
+/// A cluster in which objects of a kind are never as they were seen.
+struct Moving<'a>(&'a Stage, Kind);
+
+impl Cluster for Moving<'_> {
+    fn now(&self) -> jiff::Timestamp {
+        self.0.cluster.now()
+    }
+
+    async fn get(&self, kind: Kind, name: &ObjectName) -> Result<Option<DynamicObject>, ReadError> {
+        self.0.cluster.get(kind, name).await
+    }
+
+    async fn list(
+        &self,
+        kind: Kind,
+        query: &ServiceQuery,
+    ) -> Result<Vec<DynamicObject>, ReadError> {
+        self.0.cluster.list(kind, query).await
+    }
+
+    async fn write(&self, write: &Write) -> Result<Option<DynamicObject>, WriteError> {
+        if write.kind == self.1 {
+            return Err(WriteError::Stale {
+                write: write.to_string(),
+                message: "it is another one".to_owned(),
+            });
+        }
+        self.0.cluster.write(write).await
+    }
+}
+
+#[test]
+fn what_has_happened_is_told_although_the_pass_fails_after_it() {
+    let stage = Stage::new(&[], &[]);
+    stage.change(Kind::KubernetesGateway, stage.gateway(), |gateway| {
+        gateway["status"]["addresses"] = json!([{"type": "IPAddress", "value": "192.0.2.1"}]);
+    });
+    stage.pass();
     stage.change(Kind::Gateway, stage.ofn(), |ofn| {
         ofn["metadata"]["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
     });
-    stage.pass();
-}
-
-const UNDONE: &str = "networking.openfunction.io/undone";
-
-/// A Gateway whose owner, here `argocd`, writes its own list again and again.
-fn fight() -> Stage {
-    let stage = Stage::new(&[platform()], &[]);
-    stage.pass();
-    for _ in 0..10 {
-        wipe(&stage);
-        stage.pass();
-    }
-    stage
-}
-
-fn platform() -> Value {
-    json!({"name": "platform", "hostname": "*.platform.io", "port": 80, "protocol": "HTTP"})
-}
-
-fn wipe(stage: &Stage) {
-    stage.change(Kind::KubernetesGateway, stage.gateway(), |gateway| {
-        gateway["spec"]["listeners"] = json!([platform()]);
-        gateway["metadata"]["managedFields"] = json!([{
-            "manager": "argocd", "operation": "Update", "fieldsV1": {"f:spec": {}},
-        }]);
-    });
-}
-
-fn undone(stage: &Stage) -> Value {
-    let text = stage.gateway()["metadata"]["annotations"][UNDONE].clone();
-    serde_json::from_str(text.as_str().unwrap_or("null")).expect("JSON")
-}
-
-/// As if the last correction had been so much longer ago.
-fn wait(stage: &Stage, seconds: i64) {
-    let mut record = undone(stage);
-    let at: jiff::Timestamp = record["at"].as_str().unwrap_or_default().parse().unwrap();
-    record["at"] = json!(at - jiff::SignedDuration::from_secs(seconds));
-    let mut gateway = stage.gateway();
-    gateway["metadata"]["annotations"][UNDONE] = json!(record.to_string());
-    stage.0.insert(Kind::KubernetesGateway, &object(gateway));
-}
-
-fn has_ours(stage: &Stage) -> bool {
-    list(&stage.gateway()["spec"]["listeners"])
-        .iter()
-        .any(|listener| listener["name"] == "ofn-http-internal")
-}
-
-#[test]
-fn who_takes_our_listeners_out_again_and_again_is_named_and_answered_less_often() {
-    let stage = fight();
-    assert_eq!(undone(&stage)["times"], 3);
-    assert!(!has_ours(&stage));
-    let outcome = stage.pass();
-    let problem = outcome.problems.first().expect("a problem");
-    assert_eq!(problem.reason, "Undone");
-    assert!(
-        problem.message.contains("argocd has changed"),
-        "{problem:?}"
+    let mut notices = Vec::new();
+    let cluster = Moving(&stage, Kind::Service);
+    let mut nobody = |_: &_| ();
+    let ended = pass(
+        &cluster,
+        &POLICIES,
+        &OPENFUNCTION,
+        &mut nobody,
+        &mut notices,
     );
-    let again = outcome.again.expect("another look").as_secs();
-    assert!((1..=10).contains(&again), "{again}");
-}
-
-#[test]
-fn what_is_undone_is_put_right_after_a_wait_that_doubles() {
-    let stage = fight();
-    let mut waits = Vec::new();
-    for _ in 0..8 {
-        let again = stage.pass().again.expect("another look");
-        waits.push(again.as_secs() + 1);
-        wait(&stage, again.as_secs() + 1);
-        assert_eq!(stage.pass().problems, []);
-        assert!(has_ours(&stage));
-        wipe(&stage);
-    }
-    for (wait, expected) in waits.iter().zip([10, 20, 40, 80, 160, 320, 600, 600]) {
-        // The clock goes on a little meanwhile.
-        assert!((expected - 5..=expected).contains(wait), "{waits:?}");
-    }
-}
-
-#[test]
-fn what_was_undone_long_ago_is_put_right_at_once() {
-    let stage = fight();
-    wait(&stage, 20 * 60);
-    assert_eq!(stage.pass().problems, []);
-    assert!(has_ours(&stage));
-    assert_eq!(undone(&stage)["times"], 1);
-}
-
-#[test]
-fn another_wish_is_written_at_once_although_somebody_undid_the_last() {
-    let stage = fight();
-    stage.change(Kind::Gateway, stage.ofn(), |ofn| {
-        ofn["spec"]["gatewaySpec"]["listeners"] =
-            json!([{"name": "a", "port": 80, "protocol": "HTTP"}]);
-    });
-    assert_eq!(stage.pass().problems, []);
-    assert!(has_ours(&stage));
+    futures::executor::block_on(ended).expect_err("the entry cannot be deleted");
+    let reasons: Vec<_> = notices.iter().map(|notice| &*notice.reason).collect();
+    assert_eq!(reasons, ["ListenerLeft"]);
 }

@@ -3,27 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::LazyLock;
 
 use kube::api::DynamicObject;
 use ofn_contract::ObjectName;
 use ofn_gateway::cluster::offline::Offline;
 use ofn_gateway::cluster::{Cluster, Kind};
 use ofn_gateway::pass::pass;
-use ofn_gateway::pass::vet::Terms;
-use ofn_gateway::policies::Policies;
-use ofn_gateway::sandbox::Limits;
+use ofn_tests::stage::{OPENFUNCTION, POLICIES};
 use serde_json::{Value, json};
 use wasmparser::{Parser, Payload};
 
 /// The budget of a component, in bytes.
 const LARGEST: usize = 250_000;
-
-static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
-    let folder = ofn_tests::host::policies().expect("make build");
-    let sandbox = ofn_tests::host::sandbox(Limits::default()).expect("the engine starts");
-    Policies::load(&folder, &sandbox, Terms::default()).expect("the components load")
-});
 
 /// The components by name.
 fn components() -> BTreeMap<String, Vec<u8>> {
@@ -177,11 +168,14 @@ fn get(cluster: &Offline, kind: Kind, namespace: &str, name: &str) -> Value {
 
 /// The OpenFunction Gateway after a pass.
 fn passed(cluster: &Offline) -> Value {
-    let name = ObjectName {
-        namespace: "ofn".to_owned(),
-        name: "openfunction".to_owned(),
-    };
-    futures::executor::block_on(pass(cluster, &POLICIES, &name, &mut |_| ())).expect("a pass");
+    futures::executor::block_on(pass(
+        cluster,
+        &POLICIES,
+        &OPENFUNCTION,
+        &mut |_| (),
+        &mut Vec::new(),
+    ))
+    .expect("a pass");
     get(cluster, Kind::Gateway, "ofn", "openfunction")
 }
 

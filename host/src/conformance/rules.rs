@@ -450,7 +450,13 @@ fn passes_come_to_rest(policy: &Arc<PolicyComponent>, scene: &Scene) -> Result<T
     let others = listeners_of_others(cluster, &scene.spec);
     let mut before = cluster.all();
     for number in 1..=MOST_PASSES {
-        if let Err(error) = block_on(pass(cluster, &policies, &name, &mut |_| ())) {
+        if let Err(error) = block_on(pass(
+            cluster,
+            &policies,
+            &name,
+            &mut |_| (),
+            &mut Vec::new(),
+        )) {
             return misfit(format!("pass {number} does not come to its end: {error}"));
         }
         same(&others, &listeners_of_others(cluster, &scene.spec), || {

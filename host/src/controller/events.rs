@@ -7,7 +7,6 @@ use ofn_contract::text::cut;
 use super::{Context, GatewayMeta, reference};
 use crate::cluster::live::Live;
 use crate::cluster::name_of;
-use crate::pass::Outcome;
 use crate::pass::report::{Notice, Problem};
 use crate::policies::News;
 use crate::{api, names};
@@ -16,9 +15,14 @@ use crate::{api, names};
 const LONGEST_NOTE: usize = 1000;
 
 /// Logs and events, once for each problem: what the status says already is not told again.
-pub(super) async fn tell(context: &Context, gateway: &GatewayMeta, outcome: &Outcome) {
+pub(super) async fn tell(
+    context: &Context,
+    gateway: &GatewayMeta,
+    problems: &[Problem],
+    notices: &[Notice],
+) {
     let name = name_of(gateway);
-    let problems = outcome.new_problems.iter().map(
+    let problems = problems.iter().map(
         |Problem {
              listener,
              reason,
@@ -29,7 +33,7 @@ pub(super) async fn tell(context: &Context, gateway: &GatewayMeta, outcome: &Out
             (true, reason, message)
         },
     );
-    let notices = outcome.notices.iter().map(
+    let notices = notices.iter().map(
         |Notice {
              is_warning,
              reason,

@@ -9,27 +9,34 @@ use super::world::World;
 use crate::cluster::{Cluster, Kind, Write, WriteError};
 use crate::kubernetes_gateway::KubernetesGateway;
 
-/// Sends independent writes at the same time. The world becomes what they made of it. Answers the
-/// writes that the API server will not take, if no other thing went wrong.
+/// Sends independent writes at the same time. The world becomes what they made of it. Answers what
+/// came of each.
 pub async fn apply<C: Cluster>(
     cluster: &C,
     writes: &[Write],
     world: &mut World,
-) -> Result<Vec<WriteError>, WriteError> {
+) -> Vec<Result<(), WriteError>> {
     let results = join_all(writes.iter().map(|write| cluster.write(write))).await;
-    let mut refused = Vec::new();
-    let mut failure = None;
-    for (write, result) in writes.iter().zip(results) {
-        match result {
-            Ok(object) => {
-                tracing::info!(write = %write, "done");
-                accept(world, write.kind, &write.name, object);
-            }
-            Err(error @ WriteError::Refused { .. }) => refused.push(error),
-            Err(error) => failure = failure.or(Some(error)),
-        }
-    }
-    failure.map_or(Ok(refused), Err)
+    let accept = |(write, result): (&Write, Result<_, _>)| {
+        let object = result?;
+        tracing::info!(write = %write, "done");
+        accept(world, write.kind, &write.name, object);
+        Ok(())
+    };
+    writes.iter().zip(results).map(accept).collect()
+}
+
+/// The writes that the API server will not take.
+///
+/// # Errors
+///
+/// When any other thing went wrong.
+pub fn refused(results: Vec<Result<(), WriteError>>) -> Result<Vec<WriteError>, WriteError> {
+    let (refused, failed): (Vec<_>, Vec<_>) = results
+        .into_iter()
+        .filter_map(Result::err)
+        .partition(|error| matches!(error, WriteError::Refused { .. }));
+    failed.into_iter().next().map_or(Ok(refused), Err)
 }
 
 fn accept(world: &mut World, kind: Kind, name: &ObjectName, object: Option<DynamicObject>) {

@@ -19,11 +19,13 @@ const REFUSED_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 /// More rounds than any plan has.
 const MOST_ROUNDS: usize = 16;
 
-/// Plans and applies until nothing is left to do.
+/// Plans and applies until nothing is left to do. `notices` gets what is to be told of each write that
+/// is done.
 pub async fn carry_out<C: Cluster>(
     cluster: &C,
     world: &mut World,
     intent: &Intent,
+    notices: &mut Vec<Notice>,
 ) -> Result<Outcome, Error> {
     let mut intent = intent.clone();
     let mut outcome = Outcome::default();
@@ -39,14 +41,15 @@ pub async fn carry_out<C: Cluster>(
             outcome.problems = [rejected, plan.problems].concat();
             return Ok(outcome);
         }
-        let refused = apply::apply(cluster, &plan.writes, world).await?;
-        // On the way out there is no second chance to tell them: what is not refused is done.
-        if refused.is_empty() || matches!(intent, Intent::Delete { .. }) {
-            outcome.notices.extend(plan.notices);
+        let results = apply::apply(cluster, &plan.writes, world).await;
+        for (write, result) in plan.writes.iter().zip(&results) {
+            if result.is_ok() {
+                notices.extend(plan.notices_of(write));
+            }
         }
-        for error in refused {
+        for error in apply::refused(results)? {
             let Intent::Serve { wish, .. } = &mut intent else {
-                give_up_target(error, &plan.writes, world, &mut outcome)?;
+                notices.push(give_up_target(error, &plan.writes, world)?);
                 continue;
             };
             let is_present = |write: &Write| write.name == wish.spec.target.name;
@@ -79,20 +82,14 @@ pub async fn carry_out<C: Cluster>(
 }
 
 /// A Kubernetes Gateway that cannot be cleaned does not hold up a deletion: what stays is told.
-fn give_up_target(
-    error: WriteError,
-    writes: &[Write],
-    world: &mut World,
-    outcome: &mut Outcome,
-) -> Result<(), Error> {
+fn give_up_target(error: WriteError, writes: &[Write], world: &mut World) -> Result<Notice, Error> {
     match refused_gateway(&error, writes) {
         Some(write) => {
             world.targets.remove(&write.name);
-            outcome.notices.push(Notice::new(
+            Ok(Notice::new(
                 reason::LISTENER_LEFT,
                 format!("what is ours in Gateway {} stays: {error}", write.name),
-            ));
-            Ok(())
+            ))
         }
         None => Err(Error::Write(error)),
     }

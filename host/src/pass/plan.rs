@@ -18,6 +18,7 @@ use json_patch::{
 };
 use kube::ResourceExt;
 use kube::api::ObjectMeta;
+use ofn_contract::ObjectName;
 use serde_json::{Value, json};
 
 use self::handover::Readiness;
@@ -25,7 +26,7 @@ use super::report::{Notice, Problem};
 use super::vet::Wish;
 use super::world::World;
 use crate::api;
-use crate::cluster::{Change, Write};
+use crate::cluster::{Change, Write, name_of};
 
 /// What an OpenFunction Gateway is to become.
 #[derive(Clone, Debug)]
@@ -56,8 +57,8 @@ pub struct Plan {
     pub writes: Vec<Write>,
     /// What cannot be had, and why.
     pub problems: Vec<Problem>,
-    /// What to tell once the writes are done.
-    pub notices: Vec<Notice>,
+    /// What to tell once the write to an object is done.
+    notices: Vec<(ObjectName, Notice)>,
     /// The names of the listeners of the present Kubernetes Gateway after the writes, in order: the
     /// API server names them by their index.
     pub order: Vec<String>,
@@ -96,13 +97,15 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
             visible,
             readiness,
         } => {
+            let mut notices = Vec::new();
             plan.writes.extend(record::serving(
                 world,
                 wish,
                 *readiness,
                 visible.as_deref(),
-                &mut plan.notices,
+                &mut notices,
             ));
+            plan.tell(&name_of(&world.gateway), notices);
             if !plan.writes.is_empty() {
                 return plan;
             }
@@ -138,6 +141,18 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
 }
 
 impl Plan {
+    /// What to tell once a write of it is done.
+    pub fn notices_of(&self, write: &Write) -> impl Iterator<Item = Notice> {
+        let of_it = self.notices.iter().filter(|(name, _)| *name == write.name);
+        of_it.map(|(_, notice)| notice.clone())
+    }
+
+    fn tell(&mut self, written: &ObjectName, notices: impl IntoIterator<Item = Notice>) {
+        let notices = notices.into_iter();
+        self.notices
+            .extend(notices.map(|notice| (written.clone(), notice)));
+    }
+
     /// To look again after some time, or before.
     fn look_again(&mut self, after: SignedDuration) {
         self.again = Some(self.again.map_or(after, |again| again.min(after)));

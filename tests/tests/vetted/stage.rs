@@ -82,7 +82,7 @@ impl Stage {
             visible: None,
             readiness: Readiness::Ahead,
         };
-        let outcome = carry_out(&self.live, &mut world, &intent).await;
+        let outcome = carry_out(&self.live, &mut world, &intent, &mut Vec::new()).await;
         let target = &self.spec.target.name;
         let made = cluster
             .get(Kind::Gateway, &target.namespace, &target.name)
@@ -96,7 +96,7 @@ impl Stage {
         let gateway = observe::gateway(&self.live, &self.name()).await?;
         if let Some(gateway) = gateway {
             let mut world = observe::world(&self.live, gateway?, None, &mut |_| ()).await?;
-            carry_out(&self.live, &mut world, &deleted).await?;
+            carry_out(&self.live, &mut world, &deleted, &mut Vec::new()).await?;
         }
         cluster
             .eventually_gone(Kind::Ofn, NAMESPACE, "openfunction")

@@ -88,12 +88,17 @@ fn clean(world: &World, name: &ObjectName, plan: &mut Plan) {
         }
     } else {
         if created {
-            plan.notices.push(Notice::new(
+            let notice = Notice::new(
                 reason::GATEWAY_LEFT,
-                format!("Gateway {name} was created for this object and stays, because others have put listeners into it"),
-            ));
+                format!(
+                    "Gateway {name} was created for this object and stays, because others have put listeners into it"
+                ),
+            );
+            plan.tell(name, [notice]);
         }
-        Change::Patch(without_ours(live, others == 0, plan).finish())
+        let (patch, left) = without_ours(live, others == 0);
+        plan.tell(name, left);
+        Change::Patch(patch.finish())
     };
     plan.writes.push(Write {
         kind: Kind::KubernetesGateway,
@@ -103,7 +108,7 @@ fn clean(world: &World, name: &ObjectName, plan: &mut Plan) {
 }
 
 /// Takes our listeners out, but one if there are no others: a Gateway must have one.
-fn without_ours(live: &KubernetesGateway, keep_one: bool, plan: &mut Plan) -> Guarded {
+fn without_ours(live: &KubernetesGateway, keep_one: bool) -> (Guarded, Option<Notice>) {
     let ours = live.ours();
     let mut patch = Guarded::new(&live.metadata);
     let mut gone: Vec<usize> = live
@@ -113,17 +118,17 @@ fn without_ours(live: &KubernetesGateway, keep_one: bool, plan: &mut Plan) -> Gu
         .filter(|(_, listener)| ours.contains(listener_name(listener)))
         .map(|(index, _)| index)
         .collect();
-    if keep_one && !gone.is_empty() {
+    let left = (keep_one && !gone.is_empty()).then(|| {
         let kept = gone.remove(0);
-        plan.notices.push(Notice::new(
+        Notice::new(
             reason::LISTENER_LEFT,
             format!(
                 "listener {} stays in Gateway {}, because a Gateway must have one and it has no other: delete the Gateway, or give it a listener of its own and delete this one",
                 listener_name(&live.listeners()[kept]),
                 live.name()
             ),
-        ));
-    }
+        )
+    });
     for index in gone.iter().rev() {
         patch.remove(&["spec", "listeners", &index.to_string()]);
     }
@@ -136,5 +141,5 @@ fn without_ours(live: &KubernetesGateway, keep_one: bool, plan: &mut Plan) -> Gu
             (names::CREATED_FOR_ANNOTATION, None),
         ],
     );
-    patch
+    (patch, left)
 }

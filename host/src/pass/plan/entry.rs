@@ -1,24 +1,22 @@
 //! The entry Service and its EndpointSlices.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+mod objects;
 
-use json_patch::Patch;
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{DynamicObject, ObjectMeta};
 use kube::{Resource, ResourceExt};
-use ofn_contract::{Entry, EntryPort, EntryTarget, ObjectName};
+use ofn_contract::ObjectName;
 use serde_json::{Value, json};
 
-use super::handover::is_under_way;
+use self::objects::{service, slices};
 use super::undone::{Cause, put_right};
 use super::{Guarded, Plan};
-use crate::api;
 use crate::cluster::{Change, Kind, Write, name_of};
 use crate::kubernetes_gateway::is_subset;
 use crate::managed_fields::is_applied_by_us;
 use crate::names::{self, reason};
-use crate::pass::observe::SLICES;
 use crate::pass::report::Problem;
 use crate::pass::vet::Wish;
 use crate::pass::world::{World, is_owned_by};
@@ -43,24 +41,35 @@ pub(super) fn next(world: &World, wish: &Wish, again: &str, waits: bool, plan: &
         return;
     }
     let service = service(world, wish, entry);
-    let wanted: Vec<Write> = slices
-        .iter()
-        .filter(|(name, wanted)| {
-            world
-                .slices
-                .get(*name)
-                .is_none_or(|there| !is_current(wanted, &json!(there)))
-        })
-        .map(|(name, wanted)| apply(Kind::EndpointSlice, world, name, wanted))
-        .collect();
+    let mut wanted = Vec::new();
+    for (name, slice) in &slices {
+        let there = world.slices.get(name);
+        let there = there.map(|there| (there.meta(), json!(there)));
+        if !is_done(slice, there.as_ref())
+            && let Some(kept) = kept(
+                Kind::EndpointSlice,
+                world,
+                again,
+                slice,
+                there.as_ref(),
+                plan,
+            )
+        {
+            wanted.push(apply(Kind::EndpointSlice, world, slice, kept));
+        }
+    }
     if !wanted.is_empty() {
         plan.writes.extend(wanted);
         return;
     }
-    let there = world.entry.as_ref().map(|there| json!(there));
-    if there.is_none_or(|there| !is_current(&service, &there)) {
-        let change = change(world, again, service, plan);
-        plan.writes.extend(change);
+    let there = world.entry.as_ref();
+    let there = there.map(|there| (there.meta(), json!(there)));
+    if !is_done(&service, there.as_ref()) {
+        if let Some(kept) = kept(Kind::Service, world, again, &service, there.as_ref(), plan) {
+            let odd = there.and_then(|there| without_odd_fields(world, &service, &there, &kept));
+            let write = odd.unwrap_or_else(|| apply(Kind::Service, world, &service, kept));
+            plan.writes.push(write);
+        }
         return;
     }
     for (name, there) in &world.slices {
@@ -211,76 +220,88 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// What makes the entry the wanted one. None if it is not time to, because somebody changes it again
-/// and again.
-fn change(world: &World, again: &str, mut wanted: DynamicObject, plan: &mut Plan) -> Option<Write> {
-    let mut patch = None;
-    if let Some(there) = &world.entry {
-        let mut record = None;
-        if is_undone(&wanted, there) {
-            let what = format!("Service {}", name_of(there));
-            let undone = put_right(world, again, Cause::Others, &what, there.meta(), plan)?;
-            record = Some(undone.to_text());
-        }
-        patch = without_odd_fields(&wanted, there, record.as_ref());
-        // What is remembered of before goes with an apply that does not say it.
-        let remembered = there.annotations().get(names::UNDONE_ANNOTATION).cloned();
-        let record = record
-            .or(remembered)
-            .map(|record| (names::UNDONE_ANNOTATION.to_owned(), record));
-        wanted.annotations_mut().extend(record);
-    }
-    let applied = apply(Kind::Service, world, names::ENTRY_SERVICE, &wanted);
-    Some(match patch {
-        None => applied,
-        Some(patch) => Write {
-            change: Change::Patch(patch),
-            ..applied
-        },
+/// An object as it was seen, and as JSON.
+type Seen<'a> = (&'a ObjectMeta, Value);
+
+/// Whether there is nothing left to write.
+fn is_done(wanted: &DynamicObject, there: Option<&Seen>) -> bool {
+    there.is_some_and(|(seen, there)| {
+        is_current(wanted, there) && applied(seen) == applied(&wanted.metadata)
     })
 }
 
-/// Whether a field that says where the entry leads is not ours any more.
-fn is_lost(wanted: &DynamicObject, there: &Service) -> bool {
-    ["type", "externalName"]
-        .iter()
-        .filter(|field| !wanted.data["spec"][field].is_null())
-        // One that is not there is one that we did not want before.
-        .filter(|field| !is_empty(&json!(there)["spec"][field]))
-        .any(|field| !is_applied_by_us(there.meta(), &["f:spec", &format!("f:{field}")]))
+/// Whether somebody else has changed what we wrote: what we applied last is what is wanted.
+fn is_undone(wanted: &DynamicObject, (seen, there): &Seen) -> bool {
+    applied(seen) == applied(&wanted.metadata) && !is_current(wanted, there)
 }
 
-/// Whether somebody else has written what we wrote before: we do not own it any more.
-fn is_undone(wanted: &DynamicObject, there: &Service) -> bool {
-    let owns = |path: &[&str]| is_applied_by_us(there.meta(), path);
-    let value = json!(there);
-    // A name that is ours goes with our next apply.
-    let has_odd_field =
-        odd_fields(&json!(wanted), &value).any(|field| !owns(&["f:spec", &format!("f:{field}")]));
-    let has_odd_port = ports(&value).iter().any(|port| {
-        let (number, protocol) = port_key(port);
-        let key = json!({"port": number, "protocol": protocol});
-        !owns(&["f:spec", "f:ports", &format!("k:{key}")])
-    });
-    owns(&["f:spec"]) && (is_lost(wanted, there) || has_odd_port || has_odd_field)
+fn applied(metadata: &ObjectMeta) -> Option<&String> {
+    let annotations = metadata.annotations.as_ref()?;
+    annotations.get(names::APPLIED_ANNOTATION)
 }
 
-/// Ports that somebody else put there (the old controller, or a person) stay in an apply, because
-/// the list is a map with owners, and so do other fields; they are taken out before it. `undone` is
-/// recorded with the last write that puts right what was undone at once, so that it counts once.
-fn without_odd_fields(
+/// Annotations with what is remembered of a fight, for the write that makes an object the wanted one.
+/// None: it is not time to write it, because somebody changes it again and again.
+fn kept(
+    kind: Kind,
+    world: &World,
+    again: &str,
     wanted: &DynamicObject,
-    there: &Service,
-    undone: Option<&String>,
-) -> Option<Patch> {
-    let (wanted_value, there_value) = (json!(wanted), json!(there));
-    let (wanted_ports, there_ports) = (ports(&wanted_value), ports(&there_value));
+    there: Option<&Seen>,
+    plan: &mut Plan,
+) -> Option<BTreeMap<String, String>> {
+    let Some(there) = there else {
+        return Some(BTreeMap::new());
+    };
+    let key = names::UNDONE_ANNOTATION;
+    let seen = there.0;
+    let record = if is_undone(wanted, there) {
+        let what = format!("{kind} {}", in_namespace(world, &wanted.name_any()));
+        Some(put_right(world, again, Cause::Others, &what, seen, plan)?.to_text())
+    } else {
+        // An apply that does not say it would take it away.
+        seen.annotations
+            .as_ref()
+            .and_then(|all| all.get(key).cloned())
+    };
+    Some(
+        record
+            .map(|record| (key.to_owned(), record))
+            .into_iter()
+            .collect(),
+    )
+}
+
+fn apply(
+    kind: Kind,
+    world: &World,
+    wanted: &DynamicObject,
+    kept: BTreeMap<String, String>,
+) -> Write {
+    let mut wanted = wanted.clone();
+    wanted.annotations_mut().extend(kept);
+    Write {
+        kind,
+        name: in_namespace(world, &wanted.name_any()),
+        change: Change::Apply(Box::new(wanted)),
+    }
+}
+
+/// What must be done before the entry is applied: ports that somebody else put there (the old controller,
+/// or a person) would stay, because the list is a map with owners, and so would other fields.
+fn without_odd_fields(
+    world: &World,
+    wanted: &DynamicObject,
+    (metadata, there): &Seen,
+    kept: &BTreeMap<String, String>,
+) -> Option<Write> {
+    let wanted_value = json!(wanted);
+    let (wanted_ports, there_ports) = (ports(&wanted_value), ports(there));
     let is_wanted = |port: &Value| {
         wanted_ports
             .iter()
             .any(|other| port_key(other) == port_key(port))
     };
-    let metadata = there.meta();
     let mut patch = Guarded(Vec::new());
     patch.test(&["metadata", "uid"], json!(metadata.uid));
     let guards = patch.0.len();
@@ -288,8 +309,8 @@ fn without_odd_fields(
         patch.test(&["spec", "ports"], json!(there_ports));
         patch.replace(&["spec", "ports"], json!(wanted_ports));
     }
-    let spec = &there_value["spec"];
-    for field in odd_fields(&wanted_value, &there_value) {
+    let spec = &there["spec"];
+    for field in odd_fields(&wanted_value, there) {
         if is_applied_by_us(metadata, &["f:spec", &format!("f:{field}")]) {
             continue;
         }
@@ -303,15 +324,18 @@ fn without_odd_fields(
     if patch.0.len() == guards {
         return None;
     }
-    if let Some(undone) = undone
-        && !is_lost(wanted, there)
-    {
-        patch.annotate(
-            metadata,
-            &[(names::UNDONE_ANNOTATION, Some(undone.clone()))],
-        );
-    }
-    Some(patch.finish())
+    // It counts once: to the apply that follows it is as if nothing had been applied yet.
+    let kept = kept.get(names::UNDONE_ANNOTATION).cloned();
+    let annotations = [
+        (names::UNDONE_ANNOTATION, kept),
+        (names::APPLIED_ANNOTATION, None),
+    ];
+    patch.annotate(metadata, &annotations);
+    Some(Write {
+        kind: Kind::Service,
+        name: in_namespace(world, names::ENTRY_SERVICE),
+        change: Change::Patch(patch.finish()),
+    })
 }
 
 fn ports(service: &Value) -> Vec<Value> {
@@ -325,116 +349,6 @@ fn port_key(port: &Value) -> (Option<i64>, &str) {
         port["port"].as_i64(),
         port["protocol"].as_str().unwrap_or("TCP"),
     )
-}
-
-fn service(world: &World, wish: &Wish, entry: &Entry) -> DynamicObject {
-    let external_name = match &entry.target {
-        EntryTarget::Service(name) => Some(format!(
-            "{}.{}.svc.{}",
-            name.name, name.namespace, wish.spec.cluster_domain
-        )),
-        EntryTarget::HostName(name) => Some(name.clone()),
-        EntryTarget::IpAddresses(_) => None,
-    };
-    let ports: Vec<Value> = entry
-        .ports
-        .iter()
-        .map(|port| json!({"name": port.name, "port": port.port, "protocol": port.protocol}))
-        .collect();
-    let spec = match external_name {
-        Some(name) => json!({"type": "ExternalName", "externalName": name, "ports": ports}),
-        None => json!({"type": "ClusterIP", "ports": ports}),
-    };
-    let labels = [(names::MANAGED_BY_LABEL, names::MANAGER)];
-    object(
-        world,
-        wish,
-        names::ENTRY_SERVICE,
-        &labels,
-        json!({"spec": spec}),
-    )
-}
-
-fn slices(world: &World, wish: &Wish, entry: &Entry) -> BTreeMap<String, DynamicObject> {
-    let EntryTarget::IpAddresses(ips) = &entry.target else {
-        return BTreeMap::new();
-    };
-    let ips: Vec<IpAddr> = ips.iter().filter_map(|ip| ip.parse().ok()).collect();
-    let (ipv4, ipv6): (Vec<IpAddr>, Vec<IpAddr>) = ips.into_iter().partition(IpAddr::is_ipv4);
-    [("IPv4", SLICES[0], ipv4), ("IPv6", SLICES[1], ipv6)]
-        .into_iter()
-        .filter(|(_, _, addresses)| !addresses.is_empty())
-        .map(|(family, name, addresses)| {
-            (
-                name.to_owned(),
-                slice(world, wish, name, family, &addresses, &entry.ports),
-            )
-        })
-        .collect()
-}
-
-fn slice(
-    world: &World,
-    wish: &Wish,
-    name: &str,
-    family: &str,
-    addresses: &[IpAddr],
-    ports: &[EntryPort],
-) -> DynamicObject {
-    let endpoints: Vec<Value> = addresses
-        .iter()
-        .map(|address| json!({"addresses": [address.to_string()], "conditions": {"ready": true}}))
-        .collect();
-    let ports: Vec<Value> = ports
-        .iter()
-        .map(|port| json!({"name": port.name, "port": port.port, "protocol": port.protocol}))
-        .collect();
-    let labels = [
-        (names::MANAGED_BY_LABEL, names::MANAGER),
-        (names::SERVICE_NAME_LABEL, names::ENTRY_SERVICE),
-        (names::SLICE_MANAGED_BY_LABEL, names::MANAGER),
-    ];
-    let data = json!({"addressType": family, "endpoints": endpoints, "ports": ports});
-    object(world, wish, name, &labels, data)
-}
-
-fn object(
-    world: &World,
-    wish: &Wish,
-    name: &str,
-    labels: &[(&str, &str)],
-    data: Value,
-) -> DynamicObject {
-    let moved = (names::MOVED_ANNOTATION.to_owned(), world.now.to_string());
-    let labels = labels
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    DynamicObject {
-        types: None,
-        metadata: ObjectMeta {
-            name: Some(name.to_owned()),
-            namespace: world.gateway.namespace(),
-            uid: if name == names::ENTRY_SERVICE {
-                world.entry.as_ref().and_then(ResourceExt::uid)
-            } else {
-                world.slices.get(name).and_then(ResourceExt::uid)
-            },
-            labels: Some(labels.collect()),
-            annotations: is_under_way(world, wish).then(|| BTreeMap::from([moved])),
-            owner_references: api::Gateway::controller_owner_ref(&world.gateway, &())
-                .map(|owner| vec![owner]),
-            ..ObjectMeta::default()
-        },
-        data,
-    }
-}
-
-fn apply(kind: Kind, world: &World, name: &str, object: &DynamicObject) -> Write {
-    Write {
-        kind,
-        name: in_namespace(world, name),
-        change: Change::Apply(Box::new(object.clone())),
-    }
 }
 
 fn in_namespace(world: &World, name: &str) -> ObjectName {

@@ -80,13 +80,8 @@ pub(super) fn wish_of(world: &World, policy: &str) -> String {
     for (key, value) in settings {
         hasher.update(json!([key, value]).to_string());
     }
-    let hash: String = hasher
-        .finalize()
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{}-{hash}", gateway.meta().generation.unwrap_or_default())
+    let generation = gateway.meta().generation.unwrap_or_default();
+    format!("{generation}-{:.8x}", hasher.finalize())
 }
 
 /// What to record while writing again what is ours in an object. None: it is not time to do so, which

@@ -1,0 +1,142 @@
+//! Passes without a cluster, with the components that were built.
+
+use std::sync::LazyLock;
+
+use kube::api::DynamicObject;
+use ofn_contract::ObjectName;
+use ofn_gateway::cluster::offline::Offline;
+use ofn_gateway::cluster::{Change, Cluster, Kind, Write};
+use ofn_gateway::pass::vet::Terms;
+use ofn_gateway::pass::{Outcome, pass};
+use ofn_gateway::policies::Policies;
+use ofn_gateway::sandbox::Limits;
+use serde_json::{Value, json};
+
+use crate::host;
+
+/// The components that were built.
+pub static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
+    let folder = host::policies().expect("make build");
+    let sandbox = host::sandbox(Limits::default()).expect("the engine starts");
+    Policies::load(&folder, &sandbox, Terms::default()).expect("the components load")
+});
+
+/// The OpenFunction Gateway.
+pub static OPENFUNCTION: LazyLock<ObjectName> = LazyLock::new(|| name("ofn", "openfunction"));
+
+/// The name of an object.
+pub fn name(namespace: &str, name: &str) -> ObjectName {
+    ObjectName {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+/// A list; none is empty.
+pub fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
+}
+
+/// A listener of the platform team.
+pub fn platform() -> Value {
+    json!({"name": "platform", "hostname": "*.platform.io", "port": 80, "protocol": "HTTP"})
+}
+
+/// An object of its JSON.
+pub fn object(value: Value) -> DynamicObject {
+    serde_json::from_value(value).expect("an object")
+}
+
+/// A Kubernetes Gateway, an OpenFunction Gateway and what comes of them, without a cluster.
+pub struct Stage {
+    /// All objects.
+    pub cluster: Offline,
+}
+
+impl Stage {
+    /// A Kubernetes Gateway with `theirs`, and an OpenFunction Gateway with `ours`.
+    pub fn new(theirs: &[Value], ours: &[Value]) -> Self {
+        let cluster = Offline::default();
+        cluster.insert(
+            Kind::KubernetesGateway,
+            &object(json!({
+                "apiVersion": "gateway.networking.k8s.io/v1",
+                "kind": "Gateway",
+                "metadata": {"namespace": "infra", "name": "contour", "uid": "theirs"},
+                "spec": {"gatewayClassName": "contour", "listeners": theirs},
+            })),
+        );
+        cluster.insert(
+            Kind::Gateway,
+            &object(json!({
+                "apiVersion": "networking.openfunction.io/v1alpha1",
+                "kind": "Gateway",
+                "metadata": {"namespace": "ofn", "name": "openfunction"},
+                "spec": {
+                    "domain": "ofn.io",
+                    "gatewayRef": {"namespace": "infra", "name": "contour"},
+                    "gatewaySpec": {"listeners": ours},
+                },
+            })),
+        );
+        Self { cluster }
+    }
+
+    /// A pass for the OpenFunction Gateway.
+    pub fn pass(&self) -> Outcome {
+        futures::executor::block_on(pass(
+            &self.cluster,
+            &POLICIES,
+            &OPENFUNCTION,
+            &mut |_| (),
+            &mut Vec::new(),
+        ))
+        .expect("a pass")
+    }
+
+    /// An object; null if it does not exist.
+    pub fn get(&self, kind: Kind, name: &ObjectName) -> Value {
+        let object = futures::executor::block_on(self.cluster.get(kind, name)).expect("offline");
+        json!(object)
+    }
+
+    /// The Kubernetes Gateway.
+    pub fn gateway(&self) -> Value {
+        self.get(Kind::KubernetesGateway, &name("infra", "contour"))
+    }
+
+    /// The OpenFunction Gateway.
+    pub fn ofn(&self) -> Value {
+        self.get(Kind::Gateway, &name("ofn", "openfunction"))
+    }
+
+    /// Changes an object, and its generation with it.
+    pub fn change(&self, kind: Kind, mut value: Value, change: impl FnOnce(&mut Value)) {
+        change(&mut value);
+        let generation = value["metadata"]["generation"].as_i64().unwrap_or_default();
+        value["metadata"]["generation"] = json!(generation + 1);
+        self.cluster.insert(kind, &object(value));
+    }
+
+    /// Removes an object, as somebody else does.
+    pub fn remove(&self, kind: Kind, name: &ObjectName) {
+        let uid = &self.get(kind, name)["metadata"]["uid"];
+        let delete = Write {
+            kind,
+            name: name.clone(),
+            change: Change::Delete {
+                uid: uid.as_str().unwrap_or_default().to_owned(),
+                resource_version: None,
+            },
+        };
+        futures::executor::block_on(self.cluster.write(&delete)).expect("it is deleted");
+    }
+
+    /// Deletes the OpenFunction Gateway.
+    pub fn delete(&self) {
+        self.change(Kind::Gateway, self.ofn(), |ofn| {
+            ofn["metadata"]["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
+        });
+        self.pass();
+    }
+}
