@@ -74,11 +74,13 @@ pub async fn run(
     mut policies: Followed,
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) -> Result<()> {
-    client
-        .apiserver_version()
-        .await
-        .context("the API server does not answer")?;
     let shutdown = shutdown.shared();
+    tokio::select! {
+        answer = client.apiserver_version() => {
+            answer.context("the API server does not answer")?;
+        }
+        () = shutdown.clone() => {}
+    }
     while shutdown.peek().is_none() {
         let ground = tokio::select! {
             ground = ground::discover(&client) => ground,

@@ -51,6 +51,11 @@ pub fn is_applied_by_us(metadata: &ObjectMeta, path: &[&str]) -> bool {
     entries.any(|entry| is_apply(entry) && is_ours(entry) && owned(entry, path).is_some())
 }
 
+/// Whether somebody else owns a field, in whichever way.
+pub fn is_owned_by_others(metadata: &ObjectMeta, path: &[&str]) -> bool {
+    others(metadata).any(|entry| owned(entry, path).is_some())
+}
+
 fn is_apply(entry: &ManagedFieldsEntry) -> bool {
     entry.operation.as_deref() == Some("Apply")
 }
@@ -74,11 +79,16 @@ fn owned<'a>(entry: &'a ManagedFieldsEntry, path: &[&str]) -> Option<&'a Value> 
         .try_fold(&fields.0, |fields, step| fields.get(step))
 }
 
-/// Who changed the spec of an object last, besides us, as far as `managedFields` tell: who only takes
+/// What an object is made for: `spec`, and that of an EndpointSlice, which has none.
+const CONTENT: [&str; 3] = ["f:spec", "f:endpoints", "f:ports"];
+
+/// Who changed the content of an object last, besides us, as far as `managedFields` tell: who only takes
 /// something out leaves no trace there.
 pub fn last_editor(metadata: &ObjectMeta) -> &str {
+    let has_content =
+        |entry: &&ManagedFieldsEntry| CONTENT.iter().any(|field| owned(entry, &[field]).is_some());
     others(metadata)
-        .filter(|entry| owned(entry, &["f:spec"]).is_some())
+        .filter(has_content)
         .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
         .and_then(|entry| entry.manager.as_deref())
         .unwrap_or("somebody")

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use ofn_gateway::sandbox::{Cache, Compiler, Limits, Sandbox};
 use sha2::{Digest, Sha256};
 
+use crate::cluster::PATIENCE;
 use crate::control_plane::Process;
 
 /// The folder of the workspace.
@@ -130,14 +132,32 @@ pub fn start(kubeconfig: &Path, log: &Path) -> Result<Process> {
     Process::start(command(kubeconfig)?.arg("--policies").arg(policies()?), log)
 }
 
+/// Waits until a process ends in its own way when it is told to.
+pub fn catches_sigterm(process: u32) -> Result<()> {
+    const SIGTERM: u64 = 1 << (15 - 1);
+    let deadline = Instant::now() + PATIENCE;
+    while u64::from_str_radix(&status(process, "SigCgt:")?, 16)? & SIGTERM == 0 {
+        ensure!(
+            Instant::now() < deadline,
+            "process {process} does not catch SIGTERM"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
 /// The resident memory of a process, in MiB.
 pub fn resident(process: u32) -> Result<f64> {
-    let status =
-        std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .context("/proc says nothing of the memory")?;
-    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    let kilobytes: f64 = status(process, "VmRSS:")?.trim_end_matches(" kB").parse()?;
     Ok(kilobytes / 1024.0)
+}
+
+/// What the kernel says of a process.
+fn status(process: u32, field: &str) -> Result<String> {
+    let path = Path::new("/proc").join(process.to_string()).join("status");
+    let status = std::fs::read_to_string(path)?;
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix(field));
+    let value = line.with_context(|| format!("/proc has no {field}"))?;
+    Ok(value.trim().to_owned())
 }

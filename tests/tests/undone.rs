@@ -1,7 +1,10 @@
 //! What somebody undoes again and again is put right less and less often, and they are named.
 
-use ofn_gateway::cluster::Kind;
-use ofn_tests::stage::{Stage, list, name, object, platform};
+use kube::api::DynamicObject;
+use ofn_contract::{ObjectName, ServiceQuery};
+use ofn_gateway::cluster::{Cluster, Kind, ReadError, Write, WriteError};
+use ofn_gateway::pass::{Outcome, pass};
+use ofn_tests::stage::{OPENFUNCTION, POLICIES, Stage, list, name, object, platform};
 use serde_json::{Value, json};
 
 const UNDONE: &str = "networking.openfunction.io/undone";
@@ -221,4 +224,123 @@ fn an_entry_that_is_deleted_is_made_anew_although_somebody_fights_over_its_slice
     stage.remove(Kind::Service, &name("ofn", "gateway"));
     stage.pass();
     assert!(entry(&stage, Kind::Service).is_object());
+}
+
+/// A cluster in which every write to the entry is changed as it comes in.
+struct Admission<'a>(&'a Stage, fn(&mut Value));
+
+impl Cluster for Admission<'_> {
+    fn now(&self) -> jiff::Timestamp {
+        self.0.cluster.now()
+    }
+
+    async fn get(&self, kind: Kind, name: &ObjectName) -> Result<Option<DynamicObject>, ReadError> {
+        self.0.cluster.get(kind, name).await
+    }
+
+    async fn list(
+        &self,
+        kind: Kind,
+        query: &ServiceQuery,
+    ) -> Result<Vec<DynamicObject>, ReadError> {
+        self.0.cluster.list(kind, query).await
+    }
+
+    async fn write(&self, write: &Write) -> Result<Option<DynamicObject>, WriteError> {
+        let written = self.0.cluster.write(write).await?;
+        if write.kind != Kind::Service {
+            return Ok(written);
+        }
+        self.0.change(write.kind, json!(written), self.1);
+        Ok(self
+            .0
+            .cluster
+            .get(write.kind, &write.name)
+            .await
+            .expect("offline"))
+    }
+}
+
+fn pass_with(stage: &Stage, admission: fn(&mut Value)) -> Outcome {
+    let mut nobody = |_: &_| ();
+    let mut notices = Vec::new();
+    let cluster = Admission(stage, admission);
+    let ended = pass(
+        &cluster,
+        &POLICIES,
+        &OPENFUNCTION,
+        &mut nobody,
+        &mut notices,
+    );
+    futures::executor::block_on(ended).expect("a pass")
+}
+
+#[test]
+fn an_admission_that_changes_every_write_to_the_entry_is_answered_less_often() {
+    let admissions: [fn(&mut Value); 3] = [
+        |entry| entry["spec"]["selector"] = json!({"app": "odd"}),
+        |entry| entry["spec"]["ports"][0]["name"] = json!("odd"),
+        |entry| {
+            let odd = json!({"name": "odd", "port": 9999, "protocol": "TCP"});
+            let ports = entry["spec"]["ports"].as_array_mut().expect("ports");
+            if !ports.contains(&odd) {
+                ports.push(odd);
+            }
+        },
+    ];
+    for admission in admissions {
+        let stage = Stage::new(&[platform()], &[]);
+        at(&stage, "192.0.2.1");
+        let reasons = |outcome: Outcome| {
+            let problems = outcome.problems.into_iter();
+            problems.map(|problem| problem.reason).collect::<Vec<_>>()
+        };
+        assert_eq!(reasons(pass_with(&stage, admission)), ["Undone"]);
+        let before = entry(&stage, Kind::Service);
+        assert_eq!(reasons(pass_with(&stage, admission)), ["Undone"]);
+        assert_eq!(entry(&stage, Kind::Service), before);
+    }
+}
+
+const APPLIED: &str = "networking.openfunction.io/applied";
+
+#[test]
+fn an_entry_that_is_right_is_left_alone_though_somebody_has_taken_the_record_out() {
+    let stage = with_entry();
+    stage.change(Kind::Service, entry(&stage, Kind::Service), |entry| {
+        entry["metadata"]["annotations"] = Value::Null;
+        entry["metadata"]["managedFields"] = json!([{
+            "manager": "ofn-gateway", "operation": "Apply", "fieldsV1": {"f:spec": {}},
+        }]);
+    });
+    let before = entry(&stage, Kind::Service);
+    assert_eq!(stage.pass().problems, []);
+    assert_eq!(entry(&stage, Kind::Service), before);
+}
+
+/// Exported with all that we had written on it, and kept so by a tool.
+#[test]
+fn who_keeps_the_entry_as_it_once_was_is_answered_less_often() {
+    let stage = with_entry();
+    let mut old = entry(&stage, Kind::Service);
+    old["metadata"]["annotations"][APPLIED] = json!("another time");
+    old["spec"]["ports"] = json!([{"name": "odd", "port": 9999, "protocol": "TCP"}]);
+    let annotations = json!({format!("f:{APPLIED}"): {}});
+    let restore = |stage: &Stage| {
+        let seen = entry(stage, Kind::Service);
+        stage.change(Kind::Service, seen, |entry| {
+            entry["spec"]["ports"] = old["spec"]["ports"].clone();
+            entry["metadata"]["annotations"][APPLIED] = json!("another time");
+            entry["metadata"]["managedFields"] = json!([{
+                "manager": "argocd", "operation": "Update",
+                "fieldsV1": {"f:metadata": {"f:annotations": annotations}},
+            }]);
+        });
+    };
+    for _ in 0..3 {
+        restore(&stage);
+        assert_eq!(stage.pass().problems, []);
+    }
+    restore(&stage);
+    assert_eq!(stage.pass().problems[0].reason, "Undone");
 }

@@ -30,6 +30,8 @@ pub async fn carry_out<C: Cluster>(
     let mut intent = intent.clone();
     let mut outcome = Outcome::default();
     let mut rejected: Vec<Problem> = Vec::new();
+    // Told when all is done: until then each pass gives up the same ones.
+    let mut given_up = Vec::new();
     let mut last = String::new();
     let mut rounds = 0;
     // A round that only left out a listener does not count: there are at most 64 of them.
@@ -39,6 +41,7 @@ pub async fn carry_out<C: Cluster>(
         outcome.again = plan.again;
         if plan.writes.is_empty() {
             outcome.problems = [rejected, plan.problems].concat();
+            notices.extend(given_up);
             return Ok(outcome);
         }
         let results = apply::apply(cluster, &plan.writes, world).await;
@@ -49,7 +52,7 @@ pub async fn carry_out<C: Cluster>(
         }
         for error in apply::refused(results)? {
             let Intent::Serve { wish, .. } = &mut intent else {
-                notices.push(give_up_target(error, &plan.writes, world)?);
+                given_up.push(give_up_target(error, &plan.writes, world)?);
                 continue;
             };
             let is_present = |write: &Write| write.name == wish.spec.target.name;

@@ -26,7 +26,7 @@ use super::report::{Notice, Problem};
 use super::vet::Wish;
 use super::world::World;
 use crate::api;
-use crate::cluster::{Change, Write, name_of};
+use crate::cluster::{Change, Kind, Write, name_of};
 
 /// What an OpenFunction Gateway is to become.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub struct Plan {
     /// What cannot be had, and why.
     pub problems: Vec<Problem>,
     /// What to tell once the write to an object is done.
-    notices: Vec<(ObjectName, Notice)>,
+    notices: Vec<(Kind, ObjectName, Notice)>,
     /// The names of the listeners of the present Kubernetes Gateway after the writes, in order: the
     /// API server names them by their index.
     pub order: Vec<String>,
@@ -105,7 +105,7 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
                 visible.as_deref(),
                 &mut notices,
             ));
-            plan.tell(&name_of(&world.gateway), notices);
+            plan.tell(Kind::Gateway, &name_of(&world.gateway), notices);
             if !plan.writes.is_empty() {
                 return plan;
             }
@@ -143,14 +143,15 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
 impl Plan {
     /// What to tell once a write of it is done.
     pub fn notices_of(&self, write: &Write) -> impl Iterator<Item = Notice> {
-        let of_it = self.notices.iter().filter(|(name, _)| *name == write.name);
-        of_it.map(|(_, notice)| notice.clone())
+        let notices = self.notices.iter();
+        let of_it = notices.filter(|(kind, name, _)| (*kind, name) == (write.kind, &write.name));
+        of_it.map(|(.., notice)| notice.clone())
     }
 
-    fn tell(&mut self, written: &ObjectName, notices: impl IntoIterator<Item = Notice>) {
+    fn tell(&mut self, kind: Kind, of: &ObjectName, notices: impl IntoIterator<Item = Notice>) {
         let notices = notices.into_iter();
         self.notices
-            .extend(notices.map(|notice| (written.clone(), notice)));
+            .extend(notices.map(|notice| (kind, of.clone(), notice)));
     }
 
     /// To look again after some time, or before.

@@ -29,6 +29,7 @@ tests![
     a_cluster_ip_among_many_addresses_means_that_service,
     an_entry_that_would_lead_to_itself_is_refused_with_its_annotation,
     an_entry_of_the_old_controller_for_a_name_comes_to_stand_for_addresses,
+    a_name_that_the_old_controller_wrote_too_goes_without_a_fight,
     a_service_that_the_user_chose_is_waited_for_and_may_be_given_up,
     an_entry_restored_without_managed_fields_is_kept_as_before,
 ];
@@ -675,6 +676,40 @@ async fn an_entry_of_the_old_controller_for_a_name_comes_to_stand_for_addresses(
             |slice| slice["endpoints"][0]["addresses"][0] == "192.0.2.7",
         )
         .await?;
+    Ok(())
+}
+
+/// It and our own apply own the name together, so that it does not go with the next apply.
+async fn a_name_that_the_old_controller_wrote_too_goes_without_a_fight(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    let host_name = json!([{"type": "Hostname", "value": "lb.example.com"}]);
+    with_addresses(scene, host_name).await?;
+    scene.stop_host()?;
+    let object = scene.serve(scene.default_spec("contour")).await?;
+    let ports = json!([{"name": "ofn-http-external", "port": 80, "protocol": "TCP"}]);
+    let mut old = of_the_old_controller(&object, ports);
+    old["spec"]["externalName"] = json!("lb.example.com");
+    scene
+        .cluster
+        .create(Kind::Service, &scene.ofn, "gateway", old)
+        .await?;
+    scene.start_host()?;
+    scene
+        .entry("is ours", |entry| {
+            entry["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "ofn-gateway"
+        })
+        .await?;
+    with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.7"}])).await?;
+    let entry = scene
+        .entry("stands for the address", |entry| {
+            let spec = &entry["spec"];
+            spec["type"] == "ClusterIP" && spec["externalName"].is_null()
+        })
+        .await?;
+    let undone = &entry["metadata"]["annotations"]["networking.openfunction.io/undone"];
+    ensure!(undone.is_null(), "{entry:#}");
     Ok(())
 }
 

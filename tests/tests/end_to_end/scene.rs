@@ -124,6 +124,8 @@ impl Scene {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(process) = process {
+            // One that has only begun ends as any other program does.
+            host::catches_sigterm(process.id())?;
             ensure!(process.terminate()?, "the host did not end well on SIGTERM");
         }
         Ok(())

@@ -94,10 +94,10 @@ fn clean(world: &World, name: &ObjectName, plan: &mut Plan) {
                     "Gateway {name} was created for this object and stays, because others have put listeners into it"
                 ),
             );
-            plan.tell(name, [notice]);
+            plan.tell(Kind::KubernetesGateway, name, [notice]);
         }
         let (patch, left) = without_ours(live, others == 0);
-        plan.tell(name, left);
+        plan.tell(Kind::KubernetesGateway, name, left);
         Change::Patch(patch.finish())
     };
     plan.writes.push(Write {

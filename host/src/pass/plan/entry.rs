@@ -15,7 +15,7 @@ use super::undone::{Cause, put_right};
 use super::{Guarded, Plan};
 use crate::cluster::{Change, Kind, Write, name_of};
 use crate::kubernetes_gateway::is_subset;
-use crate::managed_fields::is_applied_by_us;
+use crate::managed_fields::{is_applied_by_us, is_owned_by_others};
 use crate::names::{self, reason};
 use crate::pass::report::Problem;
 use crate::pass::vet::Wish;
@@ -66,8 +66,9 @@ pub(super) fn next(world: &World, wish: &Wish, again: &str, waits: bool, plan: &
     let there = there.map(|there| (there.meta(), json!(there)));
     if !is_done(&service, there.as_ref()) {
         if let Some(kept) = kept(Kind::Service, world, again, &service, there.as_ref(), plan) {
-            let odd = there.and_then(|there| without_odd_fields(world, &service, &there, &kept));
-            let write = odd.unwrap_or_else(|| apply(Kind::Service, world, &service, kept));
+            let before =
+                there.and_then(|there| without_others_fields(world, &service, &there, &kept));
+            let write = before.unwrap_or_else(|| apply(Kind::Service, world, &service, kept));
             plan.writes.push(write);
         }
         return;
@@ -223,21 +224,68 @@ fn is_empty(value: &Value) -> bool {
 /// An object as it was seen, and as JSON.
 type Seen<'a> = (&'a ObjectMeta, Value);
 
-/// Whether there is nothing left to write.
+/// Whether there is nothing left to write. Where nobody fights, what was applied need not stand there.
 fn is_done(wanted: &DynamicObject, there: Option<&Seen>) -> bool {
     there.is_some_and(|(seen, there)| {
-        is_current(wanted, there) && applied(seen) == applied(&wanted.metadata)
+        is_current(wanted, there)
+            && match Applied::of(seen, wanted) {
+                Applied::This | Applied::ByOthers => true,
+                Applied::Half | Applied::Other => false,
+                Applied::Unknown => is_applied_by_us(seen, &[]),
+            }
     })
 }
 
-/// Whether somebody else has changed what we wrote: what we applied last is what is wanted.
+/// Whether somebody else has changed what we wrote.
 fn is_undone(wanted: &DynamicObject, (seen, there): &Seen) -> bool {
-    applied(seen) == applied(&wanted.metadata) && !is_current(wanted, there)
+    match Applied::of(seen, wanted) {
+        Applied::This | Applied::ByOthers => !is_current(wanted, there),
+        // What was taken out is there again.
+        Applied::Half => !is_free_of_others(wanted, seen, there),
+        Applied::Other | Applied::Unknown => false,
+    }
 }
 
-fn applied(metadata: &ObjectMeta) -> Option<&String> {
-    let annotations = metadata.annotations.as_ref()?;
-    annotations.get(names::APPLIED_ANNOTATION)
+/// What was applied to an object last, as [`names::APPLIED_ANNOTATION`] has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Applied {
+    /// What is wanted now.
+    This,
+    /// What is wanted now is about to be: others' fields have been taken out for it.
+    Half,
+    /// Something else, as somebody else has it written down, with all that we once applied.
+    ByOthers,
+    /// Something else.
+    Other,
+    /// Nothing, or somebody has taken the record out.
+    Unknown,
+}
+
+impl Applied {
+    fn of(seen: &ObjectMeta, wanted: &DynamicObject) -> Self {
+        let record = |metadata: &ObjectMeta| {
+            let annotations = metadata.annotations.as_ref()?;
+            annotations.get(names::APPLIED_ANNOTATION).cloned()
+        };
+        match (record(seen), record(&wanted.metadata)) {
+            (Some(seen), Some(wanted)) if seen == wanted => Self::This,
+            (Some(seen), Some(wanted)) if seen == half(&wanted) => Self::Half,
+            (Some(_), _) if is_by_others(seen) => Self::ByOthers,
+            (Some(_), _) => Self::Other,
+            (None, _) => Self::Unknown,
+        }
+    }
+}
+
+fn is_by_others(seen: &ObjectMeta) -> bool {
+    let field = format!("f:{}", names::APPLIED_ANNOTATION);
+    let path = ["f:metadata", "f:annotations", &field];
+    is_owned_by_others(seen, &path) && !is_applied_by_us(seen, &path)
+}
+
+/// The record where only others' fields have been taken out yet.
+fn half(digest: &str) -> String {
+    format!("half of {digest}")
 }
 
 /// Annotations with what is remembered of a fight, for the write that makes an object the wanted one.
@@ -287,48 +335,62 @@ fn apply(
     }
 }
 
-/// What must be done before the entry is applied: ports that somebody else put there (the old controller,
-/// or a person) would stay, because the list is a map with owners, and so would other fields.
-fn without_odd_fields(
+/// Whether there is nothing that an apply would leave there. Ports that somebody else put there (the old
+/// controller, or a person) would stay, because the list is a map with owners, and so would other fields.
+fn is_free_of_others(wanted: &DynamicObject, seen: &ObjectMeta, there: &Value) -> bool {
+    let wanted = json!(wanted);
+    let (wanted_ports, there_ports) = (ports(&wanted), ports(there));
+    let is_wanted = |port: &Value| {
+        let mut wanted = wanted_ports.iter();
+        wanted.any(|other| port_key(other) == port_key(port))
+    };
+    there_ports.iter().all(is_wanted) && others_fields(&wanted, seen, there).next().is_none()
+}
+
+/// Odd fields that do not go with our next apply.
+fn others_fields(
+    wanted: &Value,
+    seen: &ObjectMeta,
+    there: &Value,
+) -> impl Iterator<Item = &'static str> {
+    odd_fields(wanted, there).filter(|field| {
+        let field = format!("f:{field}");
+        let path = ["f:spec", &field];
+        !is_applied_by_us(seen, &path) || is_owned_by_others(seen, &path)
+    })
+}
+
+/// What must be done before the entry is applied. None: nothing must.
+fn without_others_fields(
     world: &World,
     wanted: &DynamicObject,
     (metadata, there): &Seen,
     kept: &BTreeMap<String, String>,
 ) -> Option<Write> {
-    let wanted_value = json!(wanted);
-    let (wanted_ports, there_ports) = (ports(&wanted_value), ports(there));
-    let is_wanted = |port: &Value| {
-        wanted_ports
-            .iter()
-            .any(|other| port_key(other) == port_key(port))
-    };
+    if is_free_of_others(wanted, metadata, there) {
+        return None;
+    }
+    let value = json!(wanted);
     let mut patch = Guarded(Vec::new());
     patch.test(&["metadata", "uid"], json!(metadata.uid));
-    let guards = patch.0.len();
-    if !there_ports.iter().all(is_wanted) {
-        patch.test(&["spec", "ports"], json!(there_ports));
-        patch.replace(&["spec", "ports"], json!(wanted_ports));
-    }
-    let spec = &there["spec"];
-    for field in odd_fields(&wanted_value, there) {
-        if is_applied_by_us(metadata, &["f:spec", &format!("f:{field}")]) {
-            continue;
-        }
-        patch.test(&["spec", field], spec[field].clone());
+    patch.test(&["spec", "ports"], there["spec"]["ports"].clone());
+    patch.add(&["spec", "ports"], json!(ports(&value)));
+    for field in others_fields(&value, metadata, there) {
+        patch.test(&["spec", field], there["spec"][field].clone());
         if field == "externalName" {
             // A Service of its type must have one.
-            patch.replace(&["spec", "type"], wanted_value["spec"]["type"].clone());
+            patch.replace(&["spec", "type"], value["spec"]["type"].clone());
         }
         patch.remove(&["spec", field]);
     }
-    if patch.0.len() == guards {
-        return None;
-    }
-    // It counts once: to the apply that follows it is as if nothing had been applied yet.
-    let kept = kept.get(names::UNDONE_ANNOTATION).cloned();
+    // The apply that follows does not count it again.
+    let digest = wanted.annotations().get(names::APPLIED_ANNOTATION);
     let annotations = [
-        (names::UNDONE_ANNOTATION, kept),
-        (names::APPLIED_ANNOTATION, None),
+        (
+            names::UNDONE_ANNOTATION,
+            kept.get(names::UNDONE_ANNOTATION).cloned(),
+        ),
+        (names::APPLIED_ANNOTATION, digest.map(|digest| half(digest))),
     ];
     patch.annotate(metadata, &annotations);
     Some(Write {

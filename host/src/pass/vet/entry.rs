@@ -3,20 +3,15 @@
 use std::collections::BTreeSet;
 
 use ofn_contract::dns::{is_dns_name, is_label};
-use ofn_contract::{Entry, EntryTarget, ObjectName};
+use ofn_contract::{Entry, EntryTarget};
 
 use super::decision::Asked;
+use super::terms::may_be_name_of;
 use super::{Broken, Rules, Terms};
 
 const MOST_ADDRESSES: usize = 16;
 /// One for each listener: a Gateway has at most 64.
 const MOST_PORTS: usize = 64;
-
-/// Whether a host name is one of a Service's inside the cluster, whatever the cluster's domain is.
-fn is_name_of(host_name: &str, service: &ObjectName) -> bool {
-    let rest = host_name.strip_prefix(&format!("{}.{}", service.name, service.namespace));
-    rest.is_some_and(|rest| rest.is_empty() || rest == ".svc" || rest.starts_with(".svc."))
-}
 
 pub(super) fn check_entry(rules: &Rules, entry: &Entry, asked: &Asked) -> Result<(), Broken> {
     let terms = asked.terms;
@@ -39,7 +34,7 @@ pub(super) fn check_entry(rules: &Rules, entry: &Entry, asked: &Asked) -> Result
             rules.must(is_dns_name(name), || {
                 format!("the entry {name:?} is not a DNS name")
             })?;
-            rules.must(!is_name_of(name, asked.entry), || {
+            rules.must(!may_be_name_of(name, asked.entry), || {
                 format!("the entry {name:?} is itself")
             })?;
             rules.must(

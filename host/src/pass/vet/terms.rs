@@ -74,20 +74,21 @@ fn translated(ip: IpAddr) -> IpAddr {
     }
 }
 
-fn is_api_server_service(name: &ObjectName) -> bool {
-    (name.namespace.as_str(), name.name.as_str()) == names::API_SERVER
+fn api_server() -> ObjectName {
+    let (namespace, name) = names::API_SERVER;
+    ObjectName {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    }
 }
 
-/// The Services that a name may be one of, whatever the cluster's domain is:
-/// `[…]<service>.<namespace>.svc[…]`.
-fn services_of(name: &str) -> impl Iterator<Item = ObjectName> {
-    let labels: Vec<&str> = name.split('.').collect();
-    let services = labels.windows(3).filter(|labels| labels[2] == "svc");
-    let services = services.map(|labels| ObjectName {
-        namespace: labels[1].to_owned(),
-        name: labels[0].to_owned(),
-    });
-    services.collect::<Vec<_>>().into_iter()
+/// Whether a host name may be one of a Service inside the cluster, whatever the cluster's domain is:
+/// `<service>.<namespace>` or `[…]<service>.<namespace>.svc[…]`.
+pub(super) fn may_be_name_of(host_name: &str, service: &ObjectName) -> bool {
+    let name = [service.name.as_str(), service.namespace.as_str()];
+    let labels: Vec<&str> = host_name.split('.').collect();
+    let is_it = |labels: &[&str]| labels[..2] == name && labels[2] == "svc";
+    labels == name || labels.windows(3).any(is_it)
 }
 
 impl Terms {
@@ -122,8 +123,9 @@ impl Terms {
     /// Whether traffic may be sent to a name. What it resolves to is not known here, unless it is the
     /// name of a Service, or of an address.
     pub(super) fn allow_host_name(name: &str, cluster_domain: &str) -> bool {
-        let (namespace, service) = names::API_SERVER;
-        let is_api_server = name == service || name == format!("{service}.{namespace}");
+        let api_server = api_server();
+        // In its own namespace a Service has a name of one label, too.
+        let is_api_server = name == api_server.name || may_be_name_of(name, &api_server);
         let is_of_an_address = name
             .strip_suffix(cluster_domain)
             .is_some_and(|inside| inside.ends_with(".pod."));
@@ -131,11 +133,10 @@ impl Terms {
             && !name.ends_with(".localhost")
             && !is_api_server
             && !is_of_an_address
-            && !services_of(name).any(|service| is_api_server_service(&service))
     }
 
     /// Whether traffic may be sent to a Service.
     pub(super) fn allow_service(&self, name: &ObjectName) -> bool {
-        self.allow_namespace(&name.namespace) && !is_api_server_service(name)
+        self.allow_namespace(&name.namespace) && *name != api_server()
     }
 }
