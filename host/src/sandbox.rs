@@ -86,8 +86,8 @@ pub enum Defect {
     Contract(String),
     /// There is too much code of others.
     #[error(
-        "its code, {0}, has no room beside that of the other components: all together may have {1} \
-         (--policies-code)"
+        "its code takes {0}, for which there is no room beside that of the other components: all \
+         together may take {1} (--policies-code). What was removed takes its room until a restart"
     )]
     Room(ByteSize, ByteSize),
     /// It has more parts than a policy may have.
@@ -110,9 +110,11 @@ impl Defect {
                 matches!(error, CompileError::Process(_) | CompileError::Killed)
             }
             Self::Call(error) => error.may_pass(),
-            // Others may go.
-            Self::Room(..) => true,
-            Self::Imports(_) | Self::Contract(_) | Self::Parts(_) | Self::Broken(_) => false,
+            Self::Imports(_)
+            | Self::Contract(_)
+            | Self::Room(..)
+            | Self::Parts(_)
+            | Self::Broken(_) => false,
         }
     }
 
@@ -215,6 +217,15 @@ impl Sandbox {
         })
     }
 
+    /// `sha256:` and the digest of a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is too large.
+    pub fn digest(&self, path: &Path) -> std::io::Result<String> {
+        Ok(digest(&cache::read_file(path, self.limits.file.as_u64())?))
+    }
+
     /// Compiles and checks the component in a file.
     ///
     /// # Errors
@@ -235,14 +246,14 @@ impl Sandbox {
             defect: Box::new(defect),
         };
         let (bytes, component) = self.compile(path).map_err(failed)?;
-        let digest = format!("sha256:{:x}", Sha256::digest(&bytes));
+        let digest = digest(&bytes);
         let parts = component.component_type();
         let imports = parts.imports(&self.engine);
         let imports: Vec<_> = imports.map(|(name, _)| name.to_owned()).collect();
         let exports = parts.exports(&self.engine);
         let policy = match imports.first() {
             Some(import) => Err(Defect::Imports(shown(import))),
-            None => self.policy(&component, &digest),
+            None => self.policy(&component, &bytes, &digest),
         };
         Ok(Inspection {
             size: bytes.len(),
@@ -253,12 +264,16 @@ impl Sandbox {
         })
     }
 
-    fn policy(&self, component: &Component, digest: &str) -> Result<PolicyComponent, Defect> {
-        let code = component.image_range();
-        let code = (code.end.addr() - code.start.addr()) as u64;
+    fn policy(
+        &self,
+        component: &Component,
+        bytes: &[u8],
+        digest: &str,
+    ) -> Result<PolicyComponent, Defect> {
+        let needed = room::needed(component, bytes);
         let all = self.limits.all_code;
-        let room = self.rooms.take(code, all.as_u64());
-        let room = room.ok_or(Defect::Room(ByteSize(code), all))?;
+        let room = self.rooms.take(needed, all.as_u64());
+        let room = room.ok_or(Defect::Room(ByteSize(needed), all))?;
         PolicyComponent::new(component, digest, self.limits, room)
     }
 
@@ -273,6 +288,10 @@ impl Sandbox {
         )?;
         Ok((bytes, component))
     }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{:x}", Sha256::digest(bytes))
 }
 
 /// What quotes a file, for a person.

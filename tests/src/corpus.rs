@@ -268,3 +268,22 @@ pub fn words(words: &[u32]) -> String {
         .map(|byte| format!("\\{byte:02x}"))
         .collect()
 }
+
+/// A component that takes for ever to compile: thousands of blocks, each of which may be reached with
+/// any of thousands of values.
+pub fn endless_to_compile() -> Vec<u8> {
+    let locals = "i32 ".repeat(2000);
+    let blocks: String = (0..30_000)
+        .map(|block| {
+            let local = block % 2000;
+            format!(
+                "(loop $l (local.set {local} (i32.add (local.get {local}) (local.get {}))) \
+                 (br_if $l (local.get {})))",
+                (block + 7) % 2000,
+                (block + 13) % 2000
+            )
+        })
+        .collect();
+    let text = format!("(component (core module (func (local {locals}) {blocks})))");
+    wat::parse_str(text).expect("the text is a component")
+}

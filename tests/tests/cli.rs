@@ -1,12 +1,15 @@
 //! What the commands that need no cluster promise.
 
 use std::io::Write;
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result};
-use ofn_tests::host::{policies, program, workspace};
-use serde_json::Value;
+use ofn_tests::control_plane::Process;
+use ofn_tests::corpus;
+use ofn_tests::host::{self, policies, program, workspace};
+use serde_json::{Value, json};
 
 const GATEWAY: &str = r#"
 apiVersion: networking.openfunction.io/v1alpha1
@@ -483,5 +486,51 @@ fn a_stack_that_a_thread_does_not_have_is_refused() -> Result<()> {
     assert_eq!(output.status.code(), Some(2));
     let errors = String::from_utf8(output.stderr)?;
     assert!(errors.contains("at most 1.0 MiB"), "{errors}");
+    Ok(())
+}
+
+/// A cluster of which nothing is known but where it is.
+fn cluster_at(address: SocketAddr, folder: &Path) -> Result<PathBuf> {
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": format!("http://{address}")}}],
+        "users": [{"name": "u", "user": {}}],
+    });
+    let path = folder.join("kubeconfig");
+    std::fs::write(&path, config.to_string())?;
+    Ok(path)
+}
+
+#[test]
+fn a_component_that_is_being_compiled_does_not_hold_up_the_end() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    host::put(folder.path(), "endless.wasm", &corpus::endless_to_compile())?;
+    let kubeconfig = cluster_at("127.0.0.1:9".parse()?, folder.path())?;
+    let mut command = host::command(&kubeconfig)?;
+    command.arg("--policies").arg(folder.path());
+    command.args([
+        "--policy-compile-time",
+        "10min",
+        "--policy-compile-memory",
+        "4GiB",
+    ]);
+    let process = Process::start(&mut command, &folder.path().join("log"))?;
+    host::catches_sigterm(process.id())?;
+    assert!(process.terminate()?);
+    Ok(())
+}
+
+#[test]
+fn an_api_server_that_does_not_answer_does_not_hold_up_the_end() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let silent = TcpListener::bind("127.0.0.1:0")?;
+    let kubeconfig = cluster_at(silent.local_addr()?, folder.path())?;
+    let process = host::start(&kubeconfig, &folder.path().join("log"))?;
+    // By then it has asked.
+    let _connection = silent.accept()?;
+    assert!(process.terminate()?);
     Ok(())
 }

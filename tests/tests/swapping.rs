@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
+use bytesize::ByteSize;
 use ofn_gateway::pass::vet::Terms;
 use ofn_gateway::policies::{Folders, News};
 use ofn_gateway::sandbox::Limits;
@@ -151,6 +152,42 @@ fn a_broken_file_leaves_what_served_and_is_told_once() {
     assert_eq!(stage.looks(), []);
 }
 
+/// The folders of the manifest: what is put over the image's, and the image's.
+#[test]
+fn what_is_removed_from_one_of_two_folders_is_told_and_what_the_other_has_serves() {
+    let folder = || tempfile::tempdir().expect("a folder");
+    let (own, image) = (folder(), folder());
+    let standard = component("standard").expect("make build");
+    put(own.path(), "contour.wasm", &other_contour()).expect("a file");
+    put(image.path(), "contour.wasm", &contour()).expect("a file");
+    put(image.path(), "standard.wasm", &standard).expect("a file");
+    put(
+        image.path(),
+        "kong.wasm",
+        &component("kong").expect("make build"),
+    )
+    .expect("a file");
+    let (mut folders, _) = open(&[own.path(), image.path()]).expect("a standard component");
+    let serving = |folders: &Folders| {
+        let contour = folders.policies().named("contour");
+        contour.map(|policy| policy.digest.clone())
+    };
+    let remove = |path: &Path, folders: &mut Folders| {
+        fs::remove_file(path).expect("it was there");
+        let mut news = folders.look();
+        news.extend(folders.look());
+        news.extend(folders.look());
+        reasons(&news)
+    };
+    assert_eq!(serving(&folders), Some(digest(&other_contour())));
+    let told = remove(&own.path().join("contour.wasm"), &mut folders);
+    assert_eq!(told, ["PolicySwapped"]);
+    assert_eq!(serving(&folders), Some(digest(&contour())));
+    let told = remove(&image.path().join("kong.wasm"), &mut folders);
+    assert_eq!(told, ["PolicyFileGone"]);
+    assert!(folders.policies().named("kong").is_some());
+}
+
 /// As after a restart: nothing is known of what the file gave before.
 #[test]
 fn who_serves_in_the_place_of_a_broken_file_is_told_at_the_start_too() {
@@ -172,6 +209,60 @@ fn who_serves_in_the_place_of_a_broken_file_is_told_at_the_start_too() {
     );
     assert!(told.ends_with(&serves), "{told}");
     assert!(folders.policies().named("contour").is_some());
+}
+
+#[test]
+fn components_that_take_all_the_room_leave_some_to_the_standard_one() {
+    let folder = || tempfile::tempdir().expect("a folder");
+    let (own, image) = (folder(), folder());
+    let standard = component("standard").expect("make build");
+    for number in 0..4 {
+        let name = format!("contour-{number}.wasm");
+        put(own.path(), &name, &variant(&contour(), number)).expect("a file");
+    }
+    put(image.path(), "standard.wasm", &standard).expect("a file");
+    put(
+        image.path(),
+        "traefik.wasm",
+        &component("traefik").expect("make build"),
+    )
+    .expect("a file");
+    let limits = Limits {
+        all_code: ByteSize::mib(3),
+        ..Limits::default()
+    };
+    let paths = [own.path(), image.path()].map(Path::to_owned).to_vec();
+    let sandbox = host::sandbox(limits).expect("the engine starts");
+    let (folders, news) = Folders::open(paths, sandbox, Terms::default()).expect("a standard one");
+    assert!(reasons(&news).contains(&"PolicyNoRoom"), "{news:?}");
+    assert!(folders.policies().named("traefik").is_some());
+}
+
+#[test]
+fn a_file_that_is_written_again_as_it_was_needs_no_room_of_its_own() {
+    let files = tempfile::tempdir().expect("a folder");
+    put(
+        files.path(),
+        "standard.wasm",
+        &component("standard").expect("make build"),
+    )
+    .expect("a file");
+    let limits = Limits {
+        all_code: ByteSize::kib(1500),
+        ..Limits::default()
+    };
+    let paths = vec![files.path().to_owned()];
+    let sandbox = host::sandbox(limits).expect("the engine starts");
+    let (mut folders, _) = Folders::open(paths, sandbox, Terms::default()).expect("a standard one");
+    put(
+        files.path(),
+        "standard.wasm",
+        &component("standard").expect("make build"),
+    )
+    .expect("a file");
+    for _ in 0..3 {
+        assert_eq!(folders.look(), []);
+    }
 }
 
 /// It loads, and describes itself well: what it answers is tried before it serves.

@@ -57,6 +57,11 @@ enum LogFormat {
 impl Run {
     pub(super) fn main(self) -> Result<ExitCode> {
         self.start_logging()?;
+        // A thread that is missing would not be missed, so all begin anew.
+        std::panic::set_hook(Box::new(|defect| {
+            tracing::error!(%defect, "this program has a defect, and ends");
+            std::process::exit(101);
+        }));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             // For watches, health and metrics. Passes are made by threads of their own.

@@ -5,6 +5,7 @@
 
 mod file;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +17,9 @@ use super::news::Named;
 use super::{News, Policies, STANDARD};
 use crate::pass::vet::Terms;
 use crate::sandbox::{PolicyComponent, Sandbox};
+
+/// So often a file is read at once at the start, if it fails for something that may pass.
+const TRIES_AT_START: u32 = 2;
 
 /// Folders of components, `*.wasm`, and which of them serve.
 pub struct Folders {
@@ -55,11 +59,15 @@ impl Folders {
             })?;
         }
         let mut unfit = Vec::new();
-        for (id, file) in &mut files {
+        let mut in_order: Vec<_> = files.iter_mut().collect();
+        in_order.sort_by_key(|(id, _)| order_of_reading(id));
+        for (id, file) in in_order {
             let mut why = None;
             // Whoever is left out here leaves its Gateways to the standard component.
-            while file.is_unread() {
-                why = why.or(file.read(&id.path, &sandbox, &[]));
+            for _ in 0..TRIES_AT_START {
+                if file.is_unread() {
+                    why = file.read(&id.path, &sandbox, &[]).or(why);
+                }
             }
             if file.good.is_none() {
                 unfit.extend(why.map(|why| (id.clone(), why)));
@@ -185,6 +193,13 @@ fn all(serving: &[Serving]) -> Vec<Arc<PolicyComponent>> {
         .iter()
         .map(|serving| Arc::clone(&serving.policy))
         .collect()
+}
+
+/// There may be no room for all: the standard component must have some, and what came with the program
+/// goes before what was put over it.
+fn order_of_reading(id: &FileId) -> impl Ord + use<> {
+    let is_standard = id.path.file_stem().is_some_and(|stem| stem == STANDARD);
+    (Reverse(is_standard), Reverse(id.folder), id.path.clone())
 }
 
 /// Which files cannot be used, and what serves in the place of each: what it gave before, or what another

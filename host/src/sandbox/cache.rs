@@ -14,6 +14,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
@@ -29,6 +30,9 @@ use super::{Defect, Limits};
 const MOST_ENTRIES: usize = 64;
 const MOST_BYTES: u64 = 48 << 20;
 const HASH: usize = 32;
+/// Of what is being written, and is left behind where the program ends meanwhile.
+const UNFINISHED: &str = ".unfinished-";
+const LONGEST_WRITE: Duration = Duration::from_secs(600);
 
 /// Code that the compiler made for an engine like ours. There is no way to have one but those of
 /// this module.
@@ -178,6 +182,7 @@ impl Cache {
 
     fn put(&self, name: &str, code: &Code) -> io::Result<()> {
         let mut file = tempfile::Builder::new()
+            .prefix(UNFINISHED)
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(&self.folder)?;
         file.write_all(&hash(name, &code.0))?;
@@ -191,7 +196,15 @@ impl Cache {
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
             let metadata = entry.metadata()?;
-            if !metadata.is_file() || !is_entry_name(&entry.file_name()) {
+            if !metadata.is_file() {
+                continue;
+            }
+            let name = entry.file_name();
+            let age = metadata.modified()?.elapsed().unwrap_or_default();
+            if name.to_string_lossy().starts_with(UNFINISHED) && age > LONGEST_WRITE {
+                std::fs::remove_file(entry.path())?;
+            }
+            if !is_entry_name(&name) {
                 continue;
             }
             entries.push((metadata.modified()?, entry.path(), metadata.len()));

@@ -171,7 +171,8 @@ pub fn main(limits: &Limits) -> Result<()> {
         )
         .context("the limits of the process cannot be set")
     };
-    // Where memory runs out, this process goes, not its parent. Not everywhere is there such a file.
+    // Where memory runs out, this process goes before its parent, unless all of a container go at
+    // once. Not everywhere is there such a file.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let memory = limits.compile_memory.as_u64();
     bound(Resource::As, memory, memory)?;

@@ -125,6 +125,9 @@ impl fmt::Display for CallError {
                 "the answer of {function} is larger than {} (--policy-answer)",
                 limits.answer
             ),
+            Fault::Unreadable if self.function == INSTANTIATION => {
+                write!(f, "it cannot be instantiated: {}", source.root_cause())
+            }
             Fault::Unreadable => write!(
                 f,
                 "the answer of {function} cannot be read: {}",

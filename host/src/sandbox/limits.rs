@@ -51,8 +51,8 @@ pub struct Limits {
     // It stays in memory. That of ours has 0.8 MB, that of one in JavaScript 6.
     #[arg(id = "policy-code", long, env = "OFN_GATEWAY_POLICY_CODE", value_name = "SIZE", default_value_t = Self::default().code)]
     pub code: ByteSize,
-    /// Size of the compiled code of all components together
-    // Beside it, the host's own and the process that compiles have room in a pod's memory.
+    /// Memory that the compiled code of all components takes together
+    // One that takes another's place needs its own before that goes. A pod's memory has room for it.
     #[arg(id = "policies-code", long, env = "OFN_GATEWAY_POLICIES_CODE", value_name = "SIZE", default_value_t = Self::default().all_code)]
     pub all_code: ByteSize,
 }

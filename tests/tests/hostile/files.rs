@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::{SANDBOX, defect, load, load_in, sandbox};
-use ofn_tests::corpus::Module;
+use ofn_tests::corpus::{self, Module};
 
 fn refused(bytes: &[u8]) -> bool {
     matches!(defect(bytes), Defect::Compile(CompileError::Refused(_)))
@@ -225,21 +225,7 @@ fn a_component_that_takes_for_ever_to_compile_is_given_up() {
         compile_memory: ByteSize::gib(4),
         ..Limits::default()
     };
-    // Thousands of blocks, each of which may be reached with any of thousands of values.
-    let locals = "i32 ".repeat(2000);
-    let blocks: String = (0..30_000)
-        .map(|block| {
-            let local = block % 2000;
-            format!(
-                "(loop $l (local.set {local} (i32.add (local.get {local}) (local.get {}))) \
-                 (br_if $l (local.get {})))",
-                (block + 7) % 2000,
-                (block + 13) % 2000
-            )
-        })
-        .collect();
-    let text = format!("(component (core module (func (local {locals}) {blocks})))");
-    let bytes = component(&text);
+    let bytes = corpus::endless_to_compile();
     assert!((bytes.len() as u64) < limits.file.as_u64());
     let error = load_in(&sandbox(limits), &bytes).err().expect("given up");
     let defect = *error.defect;

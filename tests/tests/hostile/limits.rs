@@ -228,7 +228,7 @@ fn code() {
 #[test]
 fn the_code_of_all_components_together() {
     let sandbox = sandbox(Limits {
-        all_code: ByteSize::kib(2 << 10),
+        all_code: ByteSize::kib(2500),
         ..Limits::default()
     });
     let two =
@@ -238,6 +238,32 @@ fn the_code_of_all_components_together() {
     assert!(matches!(defect, Defect::Room(..)), "{defect}");
     drop(two);
     assert!(load_in(&sandbox, &standard()).is_ok());
+}
+
+/// Its types take more memory than its code.
+#[test]
+fn the_types_of_a_component_count_as_code() {
+    let sandbox = sandbox(Limits {
+        all_code: ByteSize::mib(8),
+        ..Limits::default()
+    });
+    let types: String = (0..8000)
+        .map(|number| {
+            let parameters = (0..13).map(|bit| {
+                if number >> bit & 1 == 0 {
+                    "i32 "
+                } else {
+                    "i64 "
+                }
+            });
+            format!("(type (func (param {})))", parameters.collect::<String>())
+        })
+        .collect();
+    let module = |types: &str| Module::honest().with("more", types).component();
+    assert!(load_in(&sandbox, &module("")).is_ok());
+    let error = load_in(&sandbox, &module(&types)).err();
+    let defect = *error.expect("refused").defect;
+    assert!(matches!(defect, Defect::Room(..)), "{defect}");
 }
 
 /// The largest stack that may be asked for leaves a thread of ours room.

@@ -32,6 +32,8 @@ pub(super) struct File {
     read: Option<Stamp>,
     /// How often it has been read so.
     tries: u32,
+    /// The last reason against it that was told.
+    told: Option<&'static str>,
     /// It was not there at the last look.
     is_missing: bool,
     /// The last good component that it gave.
@@ -88,7 +90,7 @@ impl File {
     }
 
     /// Reads it. One that is the same as what is known, as after `touch`, changes nothing. Answers what
-    /// is wrong with it, once.
+    /// is wrong with it, once for each reason.
     pub(super) fn read(
         &mut self,
         path: &Path,
@@ -97,18 +99,20 @@ impl File {
     ) -> Option<Unfit> {
         self.read = Some(self.now);
         self.tries += 1;
-        match load(path, sandbox) {
+        let digest = sandbox.digest(path).ok();
+        let mut known = known.iter().chain(&self.good);
+        let known = known.find(|known| Some(&known.digest) == digest.as_ref());
+        match known.cloned().map_or_else(|| load(path, sandbox), Ok) {
             Ok(policy) => {
-                let mut known = known.iter();
-                let known = known.find(|known| known.digest == policy.digest);
-                self.good = Some(known.cloned().unwrap_or(policy));
+                self.good = Some(policy);
                 None
             }
             Err(unfit) => {
                 if unfit.may_pass() && self.tries < MOST_TRIES {
                     self.read = None;
                 }
-                (self.tries == 1).then_some(unfit)
+                let told = self.told.replace(unfit.reason());
+                (told != Some(unfit.reason())).then_some(unfit)
             }
         }
     }
@@ -164,7 +168,10 @@ pub(super) fn see(
     // One that is replaced may be missed by one look.
     files.retain(|id, file| {
         let was_missing = file.is_missing;
-        file.is_missing = id.folder == folder && !there.contains_key(id);
+        if id.folder != folder {
+            return true;
+        }
+        file.is_missing = !there.contains_key(id);
         !(file.is_missing && was_missing)
     });
     for (id, now) in there {
@@ -174,6 +181,7 @@ pub(super) fn see(
                 file.before = Some(std::mem::replace(&mut file.now, now));
                 if file.before != Some(now) {
                     file.tries = 0;
+                    file.told = None;
                 }
             })
             .or_insert(File {
@@ -181,6 +189,7 @@ pub(super) fn see(
                 before: None,
                 read: None,
                 tries: 0,
+                told: None,
                 is_missing: false,
                 good: None,
             });
