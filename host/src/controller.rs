@@ -11,11 +11,13 @@ mod interest;
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use futures::{FutureExt, Stream, StreamExt};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -50,6 +52,9 @@ const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// Objects read at once when a watch begins.
 const PAGE: u32 = 100;
+/// One pass a second that writes, and some at once: who undoes what we write and what we remember of it
+/// would be answered as fast as the network allows.
+const WRITING: Quota = Quota::per_second(NonZeroU32::MIN).allow_burst(NonZeroU32::new(60).unwrap());
 
 struct Context {
     cluster: Live,
@@ -59,6 +64,8 @@ struct Context {
     gateways: Store<GatewayMeta>,
     interests: Mutex<HashMap<ObjectName, Interest>>,
     failures: Mutex<HashMap<ObjectName, u32>>,
+    /// Passes that write.
+    writing: DefaultDirectRateLimiter,
 }
 
 /// Watches a cluster and makes passes until `shutdown` is done; a pass that is under way ends
@@ -122,6 +129,7 @@ async fn make_passes(
         gateways: controller.store(),
         interests: Mutex::default(),
         failures: Mutex::default(),
+        writing: RateLimiter::direct(WRITING),
     });
     let metadata = |kind| -> (Api<PartialObjectMeta<DynamicObject>>, ApiResource) {
         let resource = cluster.resource(kind);
@@ -279,6 +287,9 @@ async fn reconcile(
             let problems = ended.as_ref().map(|outcome| &*outcome.new_problems);
             tell(&context, &gateway, problems.unwrap_or_default(), &notices).await;
             let outcome = ended?;
+            if outcome.has_written {
+                context.writing.until_ready().await;
+            }
             lock(&context.failures).remove(&name);
             // An older one may have come to be known during the pass.
             if context.served().is_some_and(|served| served != name) {

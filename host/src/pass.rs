@@ -42,7 +42,7 @@ pub enum Error {
     /// Something could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// There was always something left to write: somebody undoes it, or it has no effect.
+    /// There was always something left to take out: somebody puts it back, or it has no effect.
     #[error("too many rounds of writes, and still not done: the last was to {0}")]
     Endless(String),
 }
@@ -56,6 +56,8 @@ pub struct Outcome {
     pub new_problems: Vec<Problem>,
     /// When to pass again although nothing changes.
     pub again: Option<SignedDuration>,
+    /// Whether it has written anything but a status.
+    pub has_written: bool,
 }
 
 impl Outcome {

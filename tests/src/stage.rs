@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
+use futures::FutureExt;
 use kube::api::DynamicObject;
-use ofn_contract::ObjectName;
+use ofn_contract::{ObjectName, ServiceQuery};
 use ofn_gateway::cluster::offline::Offline;
-use ofn_gateway::cluster::{Change, Cluster, Kind, Write};
+use ofn_gateway::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError};
 use ofn_gateway::pass::vet::Terms;
 use ofn_gateway::pass::{Outcome, pass};
 use ofn_gateway::policies::Policies;
@@ -96,8 +97,8 @@ impl Stage {
 
     /// An object; null if it does not exist.
     pub fn get(&self, kind: Kind, name: &ObjectName) -> Value {
-        let object = futures::executor::block_on(self.cluster.get(kind, name)).expect("offline");
-        json!(object)
+        let object = self.cluster.get(kind, name).now_or_never();
+        json!(object.expect("offline").expect("an object"))
     }
 
     /// The Kubernetes Gateway.
@@ -129,7 +130,18 @@ impl Stage {
                 resource_version: None,
             },
         };
-        futures::executor::block_on(self.cluster.write(&delete)).expect("it is deleted");
+        self.write(&delete).expect("it is deleted");
+    }
+
+    /// Writes, as the host does.
+    ///
+    /// # Errors
+    ///
+    /// Those of a cluster.
+    pub fn write(&self, write: &Write) -> Written {
+        // Nothing is waited for, and this may be within a pass.
+        let written = self.cluster.write(write).now_or_never();
+        written.expect("offline")
     }
 
     /// Deletes the OpenFunction Gateway.
@@ -138,5 +150,33 @@ impl Stage {
             ofn["metadata"]["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
         });
         self.pass();
+    }
+}
+
+/// A stage as a cluster that does something else with what is written.
+pub struct Writing<'a, F>(pub &'a Stage, pub F);
+
+/// What comes of a write.
+pub type Written = Result<Option<DynamicObject>, WriteError>;
+
+impl<F: Fn(&Stage, &Write) -> Written + Sync> Cluster for Writing<'_, F> {
+    fn now(&self) -> jiff::Timestamp {
+        self.0.cluster.now()
+    }
+
+    async fn get(&self, kind: Kind, name: &ObjectName) -> Result<Option<DynamicObject>, ReadError> {
+        self.0.cluster.get(kind, name).await
+    }
+
+    async fn list(
+        &self,
+        kind: Kind,
+        query: &ServiceQuery,
+    ) -> Result<Vec<DynamicObject>, ReadError> {
+        self.0.cluster.list(kind, query).await
+    }
+
+    async fn write(&self, write: &Write) -> Written {
+        (self.1)(self.0, write)
     }
 }

@@ -3,11 +3,9 @@
 
 use std::ops::RangeInclusive;
 
-use kube::api::DynamicObject;
-use ofn_contract::{ObjectName, ServiceQuery};
-use ofn_gateway::cluster::{Cluster, Kind, ReadError, Write, WriteError};
+use ofn_gateway::cluster::{Kind, Write, WriteError};
 use ofn_gateway::pass::pass;
-use ofn_tests::stage::{OPENFUNCTION, POLICIES, Stage, list, name, object, platform};
+use ofn_tests::stage::{OPENFUNCTION, POLICIES, Stage, Writing, list, name, object, platform};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -174,37 +172,6 @@ fn a_created_gateway_that_is_referred_to_afterwards_stays() {
     assert!(made().is_object());
 }
 
-/// A cluster in which objects of a kind are never as they were seen.
-struct Moving<'a>(&'a Stage, Kind);
-
-impl Cluster for Moving<'_> {
-    fn now(&self) -> jiff::Timestamp {
-        self.0.cluster.now()
-    }
-
-    async fn get(&self, kind: Kind, name: &ObjectName) -> Result<Option<DynamicObject>, ReadError> {
-        self.0.cluster.get(kind, name).await
-    }
-
-    async fn list(
-        &self,
-        kind: Kind,
-        query: &ServiceQuery,
-    ) -> Result<Vec<DynamicObject>, ReadError> {
-        self.0.cluster.list(kind, query).await
-    }
-
-    async fn write(&self, write: &Write) -> Result<Option<DynamicObject>, WriteError> {
-        if write.kind == self.1 {
-            return Err(WriteError::Stale {
-                write: write.to_string(),
-                message: "it is another one".to_owned(),
-            });
-        }
-        self.0.cluster.write(write).await
-    }
-}
-
 #[test]
 fn what_has_happened_is_told_although_the_pass_fails_after_it() {
     let stage = Stage::new(&[], &[]);
@@ -216,7 +183,14 @@ fn what_has_happened_is_told_although_the_pass_fails_after_it() {
         ofn["metadata"]["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
     });
     let mut notices = Vec::new();
-    let cluster = Moving(&stage, Kind::Service);
+    // The entry is never as it was seen.
+    let cluster = Writing(&stage, |stage: &Stage, write: &Write| match write.kind {
+        Kind::Service => Err(WriteError::Stale {
+            write: write.to_string(),
+            message: "it is another one".to_owned(),
+        }),
+        _ => stage.write(write),
+    });
     let mut nobody = |_: &_| ();
     let ended = pass(
         &cluster,
@@ -226,6 +200,80 @@ fn what_has_happened_is_told_although_the_pass_fails_after_it() {
         &mut notices,
     );
     futures::executor::block_on(ended).expect_err("the entry cannot be deleted");
+    let reasons: Vec<_> = notices.iter().map(|notice| &*notice.reason).collect();
+    assert_eq!(reasons, ["ListenerLeft"]);
+}
+
+#[test]
+fn an_admission_that_takes_our_record_out_of_a_gateway_is_told_and_does_not_end_the_pass() {
+    let stage = Stage::new(&[platform()], &[]);
+    let cluster = Writing(&stage, |stage: &Stage, write: &Write| {
+        let written = stage.write(write)?;
+        if write.kind != Kind::KubernetesGateway {
+            return Ok(written);
+        }
+        stage.change(write.kind, json!(written), |gateway| {
+            gateway["metadata"]["annotations"] = Value::Null;
+            gateway["metadata"]["managedFields"] = json!([{
+                "manager": "ofn-gateway", "operation": "Update",
+                "fieldsV1": {"f:spec": {"f:listeners": {
+                    "k:{\"name\":\"ofn-http-internal\"}": {},
+                }}},
+            }]);
+        });
+        Ok(Some(object(stage.get(write.kind, &write.name))))
+    });
+    let (mut nobody, mut notices) = (|_: &_| (), Vec::new());
+    let ended = pass(
+        &cluster,
+        &POLICIES,
+        &OPENFUNCTION,
+        &mut nobody,
+        &mut notices,
+    );
+    let outcome = futures::executor::block_on(ended).expect("a pass");
+    assert_eq!(outcome.problems[0].reason, "Undone");
+    assert!(
+        outcome.problems[0]
+            .message
+            .contains("Gateway infra/contour"),
+        "{outcome:?}"
+    );
+    assert!(outcome.again.is_some());
+    assert_eq!(stage.ofn()["status"]["conditions"][1]["reason"], "Undone");
+}
+
+#[test]
+fn what_stays_after_a_deletion_is_told_once_though_others_hold_the_object() {
+    let stage = Stage::new(&[platform()], &[]);
+    stage.pass();
+    stage.change(Kind::Gateway, stage.ofn(), |ofn| {
+        ofn["metadata"]["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
+        ofn["metadata"]["finalizers"]
+            .as_array_mut()
+            .expect("ours")
+            .push(json!("example.com/theirs"));
+    });
+    let cluster = Writing(&stage, |stage: &Stage, write: &Write| match write.kind {
+        Kind::KubernetesGateway => Err(WriteError::Refused {
+            write: write.to_string(),
+            message: "an admission policy forbids it".to_owned(),
+            fields: Vec::new(),
+        }),
+        _ => stage.write(write),
+    });
+    let mut notices = Vec::new();
+    for _ in 0..3 {
+        let mut nobody = |_: &_| ();
+        let ended = pass(
+            &cluster,
+            &POLICIES,
+            &OPENFUNCTION,
+            &mut nobody,
+            &mut notices,
+        );
+        futures::executor::block_on(ended).expect("a pass");
+    }
     let reasons: Vec<_> = notices.iter().map(|notice| &*notice.reason).collect();
     assert_eq!(reasons, ["ListenerLeft"]);
 }

@@ -17,7 +17,9 @@ use crate::names::reason;
 /// When a refused write is tried again although nothing changed.
 const REFUSED_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 /// More rounds than any plan has.
-const MOST_ROUNDS: usize = 16;
+const MOST_ROUNDS: usize = 24;
+/// When to pass again where what is written is other than it was written, each time.
+const ENDLESS_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// Plans and applies until nothing is left to do. `notices` gets what is to be told of each write that
 /// is done.
@@ -44,6 +46,7 @@ pub async fn carry_out<C: Cluster>(
             notices.extend(given_up);
             return Ok(outcome);
         }
+        outcome.has_written = true;
         let results = apply::apply(cluster, &plan.writes, world).await;
         for (write, result) in plan.writes.iter().zip(&results) {
             if result.is_ok() {
@@ -81,7 +84,19 @@ pub async fn carry_out<C: Cluster>(
             .collect::<Vec<_>>()
             .join(", ");
     }
-    Err(Error::Endless(last))
+    if let Intent::Delete { .. } = intent {
+        return Err(Error::Endless(last));
+    }
+    let problem = Problem::general(
+        reason::UNDONE,
+        format!(
+            "it is changed as it comes in, by an admission policy perhaps, so that there was no end of \
+             writing it: {last}. Take this object out of what changes it"
+        ),
+    );
+    outcome.problems = [rejected, vec![problem]].concat();
+    outcome.again = Some(ENDLESS_AGAIN);
+    Ok(outcome)
 }
 
 /// A Kubernetes Gateway that cannot be cleaned does not hold up a deletion: what stays is told.

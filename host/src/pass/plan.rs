@@ -129,6 +129,8 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
                 }
             }
         }
+        // What comes after that is others' to wait for.
+        Intent::Delete { .. } if !record::is_held(world) => {}
         Intent::Delete { served } => {
             clean::everything(world, *served, &mut plan);
             entry::removed(world, &mut plan);

@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 use ofn_tests::cluster::{Kind, condition, has_condition, named};
 use ofn_tests::control_plane::{Kubectl, User};
@@ -16,6 +18,7 @@ tests![
     a_listener_that_somebody_applies_just_as_it_is_is_theirs_too,
     a_client_side_apply_of_the_gateways_own_file_does_not_take_our_listeners_for_long,
     who_writes_the_gateway_without_our_listeners_again_and_again_is_named_and_answered_less_often,
+    who_makes_the_gateway_anew_as_fast_as_possible_is_answered_once_a_second,
     a_gateway_restored_without_managed_fields_is_served_and_cleaned_as_before,
     a_gateway_that_is_full_is_reported_and_keeps_what_it_has,
     a_gateway_with_as_many_listeners_of_others_as_it_may_have_keeps_them_all,
@@ -343,6 +346,35 @@ async fn who_writes_the_gateway_without_our_listeners_again_and_again_is_named_a
     );
     scene.program("contour").await?;
     scene.is_ready().await?;
+    Ok(())
+}
+
+/// With what we remember of it in its annotations, as a program does that knows only its own fields.
+async fn who_makes_the_gateway_anew_as_fast_as_possible_is_answered_once_a_second(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    scene.serve(scene.default_spec("contour")).await?;
+    scene.has_listeners("contour", &ALL).await?;
+    let before = scene.plane.writes(User::Host)?.len();
+    let theirs =
+        json!({"metadata": {"annotations": null}, "spec": {"listeners": [own_listener()]}});
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(20) {
+        let cluster = &scene.cluster;
+        cluster
+            .edit(Kind::Gateway, &scene.infra, "contour", theirs.clone())
+            .await?;
+    }
+    let writes = scene.plane.writes(User::Host)?[before..].to_vec();
+    let patches = writes
+        .iter()
+        .filter(|write| *write == "patch gateways contour");
+    // Sixty at once, and then one a second.
+    let most = 65 + began.elapsed().as_secs();
+    let count = patches.count() as u64;
+    ensure!(count <= most, "{count} answers, and not at most {most}");
+    scene.has_listeners("contour", &ALL).await?;
     Ok(())
 }
 

@@ -205,12 +205,17 @@ fn is_current(wanted: &DynamicObject, there: &Value) -> bool {
         && odd_fields(&wanted, there).next().is_none()
 }
 
-/// Fields of a Service that would send requests elsewhere, and that are not wanted: the first two we
-/// never set.
+/// Fields of a Service that would send requests elsewhere, or that its type cannot have, and that are not
+/// wanted: all but the last we never set.
 fn odd_fields(wanted: &Value, there: &Value) -> impl Iterator<Item = &'static str> {
-    ["selector", "externalIPs", "externalName"]
-        .into_iter()
-        .filter(|field| wanted["spec"][field].is_null() && !is_empty(&there["spec"][field]))
+    [
+        "selector",
+        "externalIPs",
+        "loadBalancerSourceRanges",
+        "externalName",
+    ]
+    .into_iter()
+    .filter(|field| wanted["spec"][field].is_null() && !is_empty(&there["spec"][field]))
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -242,7 +247,9 @@ fn is_undone(wanted: &DynamicObject, (seen, there): &Seen) -> bool {
         Applied::This | Applied::ByOthers => !is_current(wanted, there),
         // What was taken out is there again.
         Applied::Half => !is_free_of_others(wanted, seen, there),
-        Applied::Other | Applied::Unknown => false,
+        // Where it is ours, there was a record.
+        Applied::Unknown => is_applied_by_us(seen, &[]) && !is_current(wanted, there),
+        Applied::Other => false,
     }
 }
 

@@ -30,10 +30,7 @@ pub(super) fn serving(
     let mut patch = Guarded::new(metadata);
     let guards = patch.0.len();
     let finalizers = gateway.finalizers();
-    if !finalizers
-        .iter()
-        .any(|finalizer| finalizer == names::FINALIZER)
-    {
+    if !is_held(world) {
         if finalizers.is_empty() {
             patch.test(&["metadata", "finalizers"], Value::Null);
             patch.add(&["metadata", "finalizers"], json!([names::FINALIZER]));
@@ -72,6 +69,12 @@ pub(super) fn serving(
         patch.0.extend(shown.patch.0);
     }
     (patch.0.len() > guards).then(|| write(world, patch))
+}
+
+/// Whether the OpenFunction Gateway stays until we have let it go.
+pub(super) fn is_held(world: &World) -> bool {
+    let mut finalizers = world.gateway.finalizers().iter();
+    finalizers.any(|finalizer| finalizer == names::FINALIZER)
 }
 
 /// The last write of a deletion. None if there is nothing of ours on the object.

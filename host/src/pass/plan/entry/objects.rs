@@ -31,7 +31,10 @@ pub(super) fn service(world: &World, wish: &Wish, entry: &Entry) -> DynamicObjec
         .collect();
     let spec = match external_name {
         Some(name) => json!({"type": "ExternalName", "externalName": name, "ports": ports}),
-        None => json!({"type": "ClusterIP", "ports": ports}),
+        // No endpoint of ours is known to be on a node.
+        None => json!({
+            "type": "ClusterIP", "ports": ports, "internalTrafficPolicy": "Cluster",
+        }),
     };
     let labels = [(names::MANAGED_BY_LABEL, names::MANAGER)];
     object(
