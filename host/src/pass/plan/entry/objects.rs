@@ -31,10 +31,7 @@ pub(super) fn service(world: &World, wish: &Wish, entry: &Entry) -> DynamicObjec
         .collect();
     let spec = match external_name {
         Some(name) => json!({"type": "ExternalName", "externalName": name, "ports": ports}),
-        // No endpoint of ours is known to be on a node.
-        None => json!({
-            "type": "ClusterIP", "ports": ports, "internalTrafficPolicy": "Cluster",
-        }),
+        None => json!({"type": "ClusterIP", "ports": ports}),
     };
     let labels = [(names::MANAGED_BY_LABEL, names::MANAGER)];
     object(
