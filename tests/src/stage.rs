@@ -7,8 +7,9 @@ use kube::api::DynamicObject;
 use ofn_contract::{ObjectName, ServiceQuery};
 use ofn_gateway::cluster::offline::Offline;
 use ofn_gateway::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError};
+use ofn_gateway::pass::report::Notice;
 use ofn_gateway::pass::vet::Terms;
-use ofn_gateway::pass::{Outcome, pass};
+use ofn_gateway::pass::{Error, Outcome, pass};
 use ofn_gateway::policies::Policies;
 use ofn_gateway::sandbox::Limits;
 use serde_json::{Value, json};
@@ -48,6 +49,17 @@ pub fn object(value: Value) -> DynamicObject {
     serde_json::from_value(value).expect("an object")
 }
 
+/// A pass for the OpenFunction Gateway, in a cluster that waits for nothing.
+///
+/// # Errors
+///
+/// When the pass does not come to its end.
+pub fn pass_in(cluster: &impl Cluster, notices: &mut Vec<Notice>) -> Result<Outcome, Error> {
+    let mut nobody = |_: &_| ();
+    let pass = pass(cluster, &POLICIES, &OPENFUNCTION, &mut nobody, notices);
+    futures::executor::block_on(pass)
+}
+
 /// A Kubernetes Gateway, an OpenFunction Gateway and what comes of them, without a cluster.
 pub struct Stage {
     /// All objects.
@@ -85,14 +97,7 @@ impl Stage {
 
     /// A pass for the OpenFunction Gateway.
     pub fn pass(&self) -> Outcome {
-        futures::executor::block_on(pass(
-            &self.cluster,
-            &POLICIES,
-            &OPENFUNCTION,
-            &mut |_| (),
-            &mut Vec::new(),
-        ))
-        .expect("a pass")
+        pass_in(&self.cluster, &mut Vec::new()).expect("a pass")
     }
 
     /// An object; null if it does not exist.

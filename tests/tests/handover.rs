@@ -5,11 +5,11 @@ use kube::api::DynamicObject;
 use ofn_contract::{ObjectName, ServiceQuery};
 use ofn_gateway::cluster::offline::Offline;
 use ofn_gateway::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError};
+use ofn_gateway::pass::Outcome;
 use ofn_gateway::pass::plan::handover::{DRAINING, PATIENCE, SETTLING};
-use ofn_gateway::pass::{Outcome, pass};
 use ofn_tests::cluster::named;
 use ofn_tests::implementation::programmed;
-use ofn_tests::stage::{OPENFUNCTION, POLICIES, name};
+use ofn_tests::stage::{name, pass_in};
 use serde_json::{Value, json};
 
 const OURS: [&str; 2] = ["ofn-http-internal", "web"];
@@ -134,10 +134,7 @@ impl Stage {
     }
 
     fn try_pass(&self) -> Outcome {
-        let mut nobody = |_: &_| ();
-        let mut notices = Vec::new();
-        let outcome = pass(self, &POLICIES, &OPENFUNCTION, &mut nobody, &mut notices);
-        futures::executor::block_on(outcome).expect("a pass")
+        pass_in(self, &mut Vec::new()).expect("a pass")
     }
 
     /// The pass that is due after a time.

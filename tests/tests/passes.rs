@@ -4,8 +4,7 @@
 use std::ops::RangeInclusive;
 
 use ofn_gateway::cluster::{Kind, Write, WriteError};
-use ofn_gateway::pass::pass;
-use ofn_tests::stage::{OPENFUNCTION, POLICIES, Stage, Writing, list, name, object, platform};
+use ofn_tests::stage::{Stage, Writing, list, name, object, pass_in, platform};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -191,15 +190,8 @@ fn what_has_happened_is_told_although_the_pass_fails_after_it() {
         }),
         _ => stage.write(write),
     });
-    let mut nobody = |_: &_| ();
-    let ended = pass(
-        &cluster,
-        &POLICIES,
-        &OPENFUNCTION,
-        &mut nobody,
-        &mut notices,
-    );
-    futures::executor::block_on(ended).expect_err("the entry cannot be deleted");
+    let ended = pass_in(&cluster, &mut notices);
+    ended.expect_err("the entry cannot be deleted");
     let reasons: Vec<_> = notices.iter().map(|notice| &*notice.reason).collect();
     assert_eq!(reasons, ["ListenerLeft"]);
 }
@@ -223,15 +215,9 @@ fn an_admission_that_takes_our_record_out_of_a_gateway_is_told_and_does_not_end_
         });
         Ok(Some(object(stage.get(write.kind, &write.name))))
     });
-    let (mut nobody, mut notices) = (|_: &_| (), Vec::new());
-    let ended = pass(
-        &cluster,
-        &POLICIES,
-        &OPENFUNCTION,
-        &mut nobody,
-        &mut notices,
-    );
-    let outcome = futures::executor::block_on(ended).expect("a pass");
+    let mut notices = Vec::new();
+    let ended = pass_in(&cluster, &mut notices);
+    let outcome = ended.expect("a pass");
     assert_eq!(outcome.problems[0].reason, "Undone");
     assert!(
         outcome.problems[0]
@@ -264,15 +250,8 @@ fn what_stays_after_a_deletion_is_told_once_though_others_hold_the_object() {
     });
     let mut notices = Vec::new();
     for _ in 0..3 {
-        let mut nobody = |_: &_| ();
-        let ended = pass(
-            &cluster,
-            &POLICIES,
-            &OPENFUNCTION,
-            &mut nobody,
-            &mut notices,
-        );
-        futures::executor::block_on(ended).expect("a pass");
+        let ended = pass_in(&cluster, &mut notices);
+        ended.expect("a pass");
     }
     let reasons: Vec<_> = notices.iter().map(|notice| &*notice.reason).collect();
     assert_eq!(reasons, ["ListenerLeft"]);

@@ -8,8 +8,7 @@ use kube::api::DynamicObject;
 use ofn_contract::ObjectName;
 use ofn_gateway::cluster::offline::Offline;
 use ofn_gateway::cluster::{Cluster, Kind};
-use ofn_gateway::pass::pass;
-use ofn_tests::stage::{OPENFUNCTION, POLICIES};
+use ofn_tests::stage::{POLICIES, pass_in};
 use serde_json::{Value, json};
 use wasmparser::{Parser, Payload};
 
@@ -168,14 +167,7 @@ fn get(cluster: &Offline, kind: Kind, namespace: &str, name: &str) -> Value {
 
 /// The OpenFunction Gateway after a pass.
 fn passed(cluster: &Offline) -> Value {
-    futures::executor::block_on(pass(
-        cluster,
-        &POLICIES,
-        &OPENFUNCTION,
-        &mut |_| (),
-        &mut Vec::new(),
-    ))
-    .expect("a pass");
+    pass_in(cluster, &mut Vec::new()).expect("a pass");
     get(cluster, Kind::Gateway, "ofn", "openfunction")
 }
 

@@ -1,8 +1,8 @@
 //! What somebody undoes again and again is put right less and less often, and they are named.
 
 use ofn_gateway::cluster::{Kind, Write};
-use ofn_gateway::pass::{Outcome, pass};
-use ofn_tests::stage::{OPENFUNCTION, POLICIES, Stage, Writing, list, name, object, platform};
+use ofn_gateway::pass::Outcome;
+use ofn_tests::stage::{Stage, Writing, list, name, object, pass_in, platform};
 use serde_json::{Value, json};
 
 const UNDONE: &str = "networking.openfunction.io/undone";
@@ -226,8 +226,6 @@ fn an_entry_that_is_deleted_is_made_anew_although_somebody_fights_over_its_slice
 
 /// A pass in a cluster in which every write to the entry is changed as it comes in.
 fn pass_with(stage: &Stage, admission: fn(&mut Value)) -> Outcome {
-    let mut nobody = |_: &_| ();
-    let mut notices = Vec::new();
     let cluster = Writing(stage, |stage: &Stage, write: &Write| {
         let written = stage.write(write)?;
         if write.kind != Kind::Service {
@@ -236,14 +234,7 @@ fn pass_with(stage: &Stage, admission: fn(&mut Value)) -> Outcome {
         stage.change(write.kind, json!(written), admission);
         Ok(Some(object(stage.get(write.kind, &write.name))))
     });
-    let ended = pass(
-        &cluster,
-        &POLICIES,
-        &OPENFUNCTION,
-        &mut nobody,
-        &mut notices,
-    );
-    futures::executor::block_on(ended).expect("a pass")
+    pass_in(&cluster, &mut Vec::new()).expect("a pass")
 }
 
 #[test]
