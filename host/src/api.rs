@@ -171,6 +171,14 @@ pub struct GatewayStatus {
     pub listeners: Vec<ListenerStatus>,
 }
 
+impl GatewayStatus {
+    /// Whether it says that all is well.
+    pub fn is_ready(&self) -> bool {
+        let mut conditions = self.conditions.iter();
+        conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    }
+}
+
 /// A policy component.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyStatus {

@@ -93,7 +93,7 @@ pub mod reason {
     pub const SERVICE_CONFLICT: &str = "ServiceConflict";
     /// Somebody keeps changing what is ours: it is put right less and less often.
     pub const UNDONE: &str = "Undone";
-    /// It is not known where the data plane of a Gateway is that is to take over.
+    /// A Gateway is ready, and it is not known where its data plane is.
     pub const DATA_PLANE_UNKNOWN: &str = "DataPlaneUnknown";
     /// The Kubernetes Gateway that `gatewayDef` names exists with another class.
     pub const CLASS_CONFLICT: &str = "GatewayClassConflict";

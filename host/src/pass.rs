@@ -25,7 +25,7 @@ use self::observe::Interest;
 use self::plan::Intent;
 use self::plan::handover::Readiness;
 use self::report::{Notice, Problem};
-use self::world::{Target, World, recorded_targets};
+use self::world::World;
 use crate::api::{self, GatewayStatus, PolicyStatus};
 use crate::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError, name_of};
 use crate::metrics;
@@ -173,6 +173,8 @@ struct Pass {
     spec: Option<EffectiveSpec>,
     /// Whether the component has decided.
     is_decided: bool,
+    /// What to say of a Kubernetes Gateway that is ready while the entry cannot lead to it.
+    no_way: Option<Problem>,
     outcome: Outcome,
 }
 
@@ -183,6 +185,7 @@ impl Pass {
             policy: None,
             spec: None,
             is_decided: false,
+            no_way: None,
             outcome: Outcome::default(),
         }
     }
@@ -206,6 +209,9 @@ impl Pass {
                 before
             }
         };
+        if aggregated.is_ready() {
+            self.outcome.problems.extend(self.no_way.take());
+        }
         // Where nothing is decided, what was decided before stays.
         let decided = self.policy.as_deref().filter(|_| self.is_decided);
         let before = self.world.gateway.status.as_ref();
@@ -221,17 +227,11 @@ impl Pass {
 
     /// Whether the present Kubernetes Gateway can take over from past ones.
     fn readiness(&self, policy: &PolicyComponent, spec: &EffectiveSpec) -> Readiness {
-        let targets = recorded_targets(&self.world.gateway);
-        let is_past = |target: &Target| target.object_name() != spec.target.name;
-        if !targets.iter().any(is_past) {
+        if !self.world.has_past(spec) {
             return Readiness::Ahead;
         }
-        let serves = decide::status(policy, &self.world, spec).is_ok_and(|status| {
-            status
-                .conditions
-                .iter()
-                .any(|condition| condition.type_ == "Ready" && condition.status == "True")
-        });
+        let serves =
+            decide::status(policy, &self.world, spec).is_ok_and(|status| status.is_ready());
         Readiness::of(serves, &self.world, spec)
     }
 }
@@ -299,6 +299,9 @@ async fn serve<C: Cluster>(
         return Ok(pass);
     };
     pass.is_decided = true;
+    if wish.entry.is_none() {
+        pass.no_way = report::data_plane_unknown(&pass.world, &spec, terms);
+    }
     let visible = is_valid.then(|| Box::new(api::GatewaySpec::from_effective(&spec)));
     let readiness = pass.readiness(&policy, &spec);
     let intent = Intent::Serve {

@@ -13,7 +13,7 @@ use ofn_gateway::kubernetes_gateway::KubernetesGateway;
 use ofn_gateway::pass::pass;
 use ofn_gateway::pass::vet::{self, Terms};
 use ofn_gateway::policies::{Folders, Policies};
-use ofn_gateway::sandbox::{Limits, PolicyComponent};
+use ofn_gateway::sandbox::{CallError, Fault, Instance, Limits, PolicyComponent};
 use ofn_policy::{Policy, Standard};
 use ofn_tests::host;
 use ofn_tests::implementation::condition;
@@ -455,6 +455,17 @@ fn a_number_that_javascript_cannot_hold_stays_in_a_listener_that_is_corrected() 
     );
 }
 
+/// As the host does: it may be the machine that is slow, and no component can know.
+fn asked_again_when_late<T>(
+    ask: impl Fn(Instance) -> Result<T, CallError>,
+) -> Result<T, CallError> {
+    let mut answers = (0..10).map(|_| ask(component().instance().expect("an instance")));
+    let is_in_time = |answer: &Result<T, CallError>| !matches!(answer, Err(error) if matches!(error.fault, Fault::Time));
+    answers
+        .find(is_in_time)
+        .expect("an answer in time, once in ten times")
+}
+
 #[test]
 fn odd_and_huge_specs_are_violations_within_the_default_limits() {
     let with_rest = |rest: String| written(vec![listener("ofn-http-internal", 80, &rest)]);
@@ -481,10 +492,9 @@ fn odd_and_huge_specs_are_violations_within_the_default_limits() {
         ("a long domain", long_domain),
         ("many listeners", written(many.collect())),
     ] {
-        let mut instance = component().instance().expect("an instance");
-        let answer = instance
-            .default_spec(gateway, None)
-            .unwrap_or_else(|error| panic!("{what}: {error}"));
+        let answer =
+            asked_again_when_late(|mut instance| instance.default_spec(gateway.clone(), None));
+        let answer = answer.unwrap_or_else(|error| panic!("{what}: {error}"));
         let wrong = answer.expect_err(what);
         vet::violations("default", wrong).expect(what);
     }

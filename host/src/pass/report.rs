@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use kube::ResourceExt;
 use ofn_contract::text::cut;
 use ofn_contract::{EffectiveSpec, Violation};
 use serde_json::{Value, json};
 
+use super::vet::Terms;
+use super::world::World;
 use crate::api::{Condition, GatewayStatus, ListenerStatus, PolicyStatus};
-use crate::names::reason;
+use crate::names::{self, reason};
 use crate::sandbox::PolicyComponent;
 
 /// Something that is not as it was wished. The host found it; a component cannot hide it.
@@ -166,6 +169,38 @@ pub fn status(
         set(&mut status.conditions, ready);
     }
     status
+}
+
+/// Why the entry cannot lead to the present Kubernetes Gateway, where the component does not know its data
+/// plane. None: nobody has said where it should be, and nothing leads elsewhere.
+pub fn data_plane_unknown(world: &World, spec: &EffectiveSpec, terms: &Terms) -> Option<Problem> {
+    let annotation = names::ENTRY_SERVICE_ANNOTATION;
+    let why = match world.gateway.annotations().get(annotation) {
+        Some(service) => {
+            let namespace = service.split('/').next().unwrap_or_default();
+            let why = if terms.allow_namespace(namespace) {
+                "does not exist: create it, or name another one"
+            } else {
+                "may not be looked up: its namespace is none of those of --policy-namespace"
+            };
+            format!("metadata.annotations[{annotation}]: Service {service} {why}")
+        }
+        None if world.has_past(spec) => format!(
+            "it is not known where the data plane of Gateway {} is: it has no address, and no Service is \
+             known to be its. Name one in annotation {annotation} of this object",
+            spec.target.name
+        ),
+        None => return None,
+    };
+    let entry = world.entry_name();
+    let until_then = match world.entry {
+        Some(_) => format!("Service {entry} leads where it did before"),
+        None => format!("there is no Service {entry}, and functions cannot be reached"),
+    };
+    Some(Problem::general(
+        reason::DATA_PLANE_UNKNOWN,
+        format!("{why}. Until then {until_then}"),
+    ))
 }
 
 /// The status of an OpenFunction Gateway beside the one that is served.

@@ -169,6 +169,13 @@ impl World {
         self.targets.get(&spec.target.name)?.as_ref()
     }
 
+    /// Whether another Kubernetes Gateway than the present one had something of ours, or has.
+    pub fn has_past(&self, spec: &contract::EffectiveSpec) -> bool {
+        let targets = recorded_targets(&self.gateway);
+        let mut names = targets.iter().map(Target::object_name);
+        names.any(|name| name != spec.target.name)
+    }
+
     /// The name of the component for the vendor that decided what we have put into the present
     /// Kubernetes Gateway; none where nothing is there, or it was none for a vendor.
     pub fn decided_before(&self, spec: &contract::EffectiveSpec) -> Option<&str> {

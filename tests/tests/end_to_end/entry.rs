@@ -19,7 +19,7 @@ tests![
     any_of_a_services_cluster_ips_means_that_service,
     a_changed_entry_is_put_right,
     a_port_that_somebody_added_to_the_entry_is_taken_out,
-    a_selector_that_somebody_added_to_the_entry_is_taken_out,
+    what_somebody_added_to_the_entry_and_leads_elsewhere_is_taken_out,
     who_changes_the_entry_again_and_again_is_named_and_answered_less_often,
     an_address_that_no_function_may_be_sent_to_is_left_out,
     a_foreign_service_named_gateway_is_left_alone_and_reported,
@@ -457,15 +457,24 @@ async fn a_port_that_somebody_added_to_the_entry_is_taken_out(scene: &Scene) -> 
     Ok(())
 }
 
-async fn a_selector_that_somebody_added_to_the_entry_is_taken_out(scene: &Scene) -> Result<()> {
+async fn what_somebody_added_to_the_entry_and_leads_elsewhere_is_taken_out(
+    scene: &Scene,
+) -> Result<()> {
     scene.serve_default().await?;
     with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.7"}])).await?;
     let has_none = |entry: &Value| {
         let spec = &entry["spec"];
-        spec["type"] == "ClusterIP" && spec["selector"].is_null() && spec["externalIPs"].is_null()
+        spec["type"] == "ClusterIP"
+            && spec["selector"].is_null()
+            && spec["externalIPs"].is_null()
+            && spec["internalTrafficPolicy"] == "Cluster"
     };
     scene.entry("stands for the address", has_none).await?;
-    let edit = json!({"spec": {"selector": {"app": "odd"}, "externalIPs": ["192.0.2.66"]}});
+    let edit = json!({"spec": {
+        "selector": {"app": "odd"},
+        "externalIPs": ["192.0.2.66"],
+        "internalTrafficPolicy": "Local",
+    }});
     scene
         .cluster
         .edit(Kind::Service, &scene.ofn, "gateway", edit)
@@ -731,11 +740,22 @@ async fn a_service_that_the_user_chose_is_waited_for_and_may_be_given_up(
     let envoy = with_service(scene, "envoy", json!({})).await?;
     scene.serve_default().await?;
     points_at(scene, &envoy).await?;
+    scene.program("contour").await?;
+    scene.is_ready().await?;
     choose(scene, json!(format!("{}/late", scene.infra))).await?;
-    scene.settle("contour").await?;
+    let object = scene
+        .served("waits", |object| {
+            has_condition(object, "Ready", "False", Some("DataPlaneUnknown"))
+        })
+        .await?;
+    let message = condition(&object, "Ready").map(|ready| ready["message"].to_string());
+    let message = message.unwrap_or_default();
+    let what = format!("Service {}/late does not exist", scene.infra);
+    ensure!(message.contains(&what), "{message}");
     points_at(scene, &envoy).await?;
     let late = with_service(scene, "late", json!({})).await?;
     points_at(scene, &late).await?;
+    scene.is_ready().await?;
     choose(scene, Value::Null).await?;
     points_at(scene, &envoy).await?;
     Ok(())

@@ -212,10 +212,13 @@ fn odd_fields(wanted: &Value, there: &Value) -> impl Iterator<Item = &'static st
         "selector",
         "externalIPs",
         "loadBalancerSourceRanges",
+        "internalTrafficPolicy",
         "externalName",
     ]
     .into_iter()
     .filter(|field| wanted["spec"][field].is_null() && !is_empty(&there["spec"][field]))
+    // Its default does nothing, anything else drops all: our addresses are on no node.
+    .filter(|field| *field != "internalTrafficPolicy" || there["spec"][field] != "Cluster")
 }
 
 fn is_empty(value: &Value) -> bool {

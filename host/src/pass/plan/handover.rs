@@ -14,8 +14,7 @@ use ofn_contract::EffectiveSpec;
 
 use super::clean::is_dirty;
 use super::entry;
-use crate::names::{self, reason};
-use crate::pass::report::Problem;
+use crate::names;
 use crate::pass::vet::Wish;
 use crate::pass::world::{Target, World, recorded_targets};
 
@@ -111,23 +110,6 @@ pub(super) fn ready_since(world: &World, wish: &Wish, readiness: Readiness) -> O
 /// Whether a past Kubernetes Gateway still has something of ours.
 pub(super) fn is_under_way(world: &World, wish: &Wish) -> bool {
     past(world, wish).next().is_some()
-}
-
-/// Why the entry does not move though its time has come.
-pub(super) fn stuck(world: &World, wish: &Wish) -> Option<Problem> {
-    let is_unknown = wish.entry.is_none() && is_under_way(world, wish);
-    is_unknown.then(|| {
-        Problem::general(
-            reason::DATA_PLANE_UNKNOWN,
-            format!(
-                "requests still go to the Gateway before, because it is not known where the data \
-                 plane of Gateway {} is: it has no address, and no Service is known to be its. Name \
-                 one in annotation {} of this object",
-                wish.spec.target.name,
-                names::ENTRY_SERVICE_ANNOTATION
-            ),
-        )
-    })
 }
 
 fn past(world: &World, wish: &Wish) -> impl Iterator<Item = Target> {
