@@ -177,6 +177,20 @@ impl GatewayStatus {
         let mut conditions = self.conditions.iter();
         conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
     }
+
+    /// The conditions of the whole and of each listener.
+    pub fn all_conditions(&mut self) -> impl Iterator<Item = &mut Condition> {
+        let listeners = self.listeners.iter_mut();
+        let of_listeners = listeners.flat_map(|listener| &mut listener.conditions);
+        self.conditions.iter_mut().chain(of_listeners)
+    }
+
+    /// Bytes of it as the API server stores it, which is as Go writes JSON: `<`, `>` and `&` are six each.
+    pub fn stored_size(&self) -> usize {
+        let json = serde_json::json!(self).to_string();
+        let escaped = json.bytes().filter(|byte| b"<>&".contains(byte)).count();
+        json.len() + 5 * escaped
+    }
 }
 
 /// A policy component.
@@ -383,7 +397,7 @@ impl GatewaySpec {
 }
 
 impl Listener {
-    fn to_contract(&self) -> contract::Listener {
+    pub(crate) fn to_contract(&self) -> contract::Listener {
         contract::Listener {
             name: self.name.clone(),
             hostname: self.hostname.clone(),

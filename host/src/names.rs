@@ -53,6 +53,8 @@ pub const API_SERVER: (&str, &str) = ("default", "kubernetes");
 /// On an OpenFunction Gateway: the Service that is its data plane, `<namespace>/<name>`. Components
 /// read it.
 pub const ENTRY_SERVICE_ANNOTATION: &str = "networking.openfunction.io/entry-service";
+/// Name of the default listener, which components add and put right.
+pub const DEFAULT_LISTENER: &str = "ofn-http-internal";
 /// On an OpenFunction Gateway: whether there is a default listener. Components read it.
 pub const DEFAULT_LISTENER_ANNOTATION: &str = "networking.openfunction.io/default-listener";
 /// Name of the entry Service, in the namespace of the OpenFunction Gateway.

@@ -251,15 +251,21 @@ fn a_spec_has_named_listeners_with_host_names() {
 
 #[test]
 fn listeners_that_do_not_fit_into_an_annotation_are_refused() {
-    let rest = format!("{{\"tls\":\"{}\"}}", "x".repeat(100 << 10));
-    refused(
-        |decision| decision.listeners[0].rest = rest.clone(),
-        "bytes of listeners, not at most",
-    );
-    refused_spec(
-        |spec| spec.listeners[0].rest = rest.clone(),
-        "bytes of listeners, not at most",
-    );
+    // A number is written as it is stored.
+    let numbers = vec!["1E15"; 10 << 10].join(",");
+    for rest in [
+        format!("{{\"tls\":\"{}\"}}", "x".repeat(100 << 10)),
+        format!("{{\"x\":[{numbers}]}}"),
+    ] {
+        refused(
+            |decision| decision.listeners[0].rest = rest.clone(),
+            "bytes of listeners, not at most",
+        );
+        refused_spec(
+            |spec| spec.listeners[0].rest = rest.clone(),
+            "bytes of listeners, not at most",
+        );
+    }
 }
 
 #[test]
@@ -317,6 +323,7 @@ fn an_entry_to_where_no_function_may_be_sent_is_refused() {
         "x",
         // Where clouds serve metadata.
         "fd00:ec2::254",
+        "fd00:ec2::23",
         "100.100.100.200",
         "168.63.129.16",
         "192.0.0.192",
@@ -326,6 +333,10 @@ fn an_entry_to_where_no_function_may_be_sent_is_refused() {
         "64:ff9b::169.254.169.254",
         "64:ff9b::100.100.100.200",
         "64:ff9b::127.0.0.1",
+        "64:ff9b:1::a9fe:a9fe",
+        "::169.254.169.254",
+        "::ffff:0:169.254.169.254",
+        "2002:a9fe:a9fe::1",
     ] {
         let broken = vetted(to_ip(ip)).expect_err(ip).to_string();
         assert!(
@@ -346,13 +357,25 @@ fn an_entry_to_where_no_function_may_be_sent_is_refused() {
         "kubernetes.default.svc.another.domain",
         "a.kubernetes.default.svc.cluster.local",
         "169-254-169-254.default.pod.cluster.local",
+        // Resolvers read them as addresses.
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "017700000001",
+        "a.1",
     ] {
         assert!(
             vetted(to(EntryTarget::HostName(name.to_owned()))).is_err(),
             "{name}"
         );
     }
-    for name in ["lb.example.com", "kubernetes.default.example.com"] {
+    for name in [
+        "lb.example.com",
+        "kubernetes.default.example.com",
+        "1.example.com",
+        "example.0xyz",
+    ] {
         assert!(
             vetted(to(EntryTarget::HostName(name.to_owned()))).is_ok(),
             "{name}"
@@ -414,6 +437,69 @@ fn services_are_asked_for_and_used_in_the_allowed_namespaces_only() {
     let entry = || to(EntryTarget::Service(name()));
     assert!(vetted_under(entry(), &terms("infra")).is_ok());
     assert!(vetted_under(entry(), &terms("other")).is_err());
+}
+
+#[test]
+fn the_name_of_a_service_leads_into_the_allowed_namespaces_only() {
+    let terms = Terms {
+        namespaces: vec!["infra".to_owned()],
+        ..Terms::default()
+    };
+    let to = |name: &str| vetted_under(to(EntryTarget::HostName(name.to_owned())), &terms);
+    for name in [
+        "x.other",
+        "x.other.svc",
+        "x.other.svc.cluster.local",
+        "a.x.other.svc.another.domain",
+    ] {
+        assert!(to(name).is_err(), "{name}");
+    }
+    for name in ["envoy.infra.svc.cluster.local", "lb.example.com"] {
+        assert!(to(name).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn a_component_does_not_widen_what_a_listener_allows() {
+    let users = r#"{"allowedRoutes":{"namespaces":{"from":"Same"}},"tls":{"mode":"Terminate"}}"#;
+    let closed = r#"{"allowedRoutes":{"kinds":[{"kind":"HTTPRoute"}],"namespaces":{"from":"Same"}},"tls":{"mode":"Terminate"}}"#;
+    let others = [
+        "{}",
+        r#"{"allowedRoutes":{"namespaces":{"from":"All"}},"tls":{"mode":"Terminate"}}"#,
+        r#"{"allowedRoutes":{"namespaces":{"from":"Same"}},"tls":{"mode":"Passthrough"}}"#,
+        r#"{"allowedRoutes":{"namespaces":{"from":"Same"}},"tls":{"mode":"Terminate","options":{"a":"b"}}}"#,
+        r#"{"allowedRoutes":{"namespaces":{"from":"Same","selector":{}}},"tls":{"mode":"Terminate"}}"#,
+    ];
+    let mut spec = spec();
+    spec.listeners[0].rest = users.to_owned();
+    let decided = |rest: &str| {
+        let mut decision = decision();
+        decision.listeners[0].rest = rest.to_owned();
+        let asked = Asked {
+            spec: &spec,
+            entry: &entry(),
+            services: &BTreeSet::new(),
+            terms: &Terms::default(),
+        };
+        vet::decision(decision, asked).is_ok()
+    };
+    let written = api::GatewaySpec::from_effective(&spec);
+    let defaulted = |listener: &str, rest: &str| {
+        let mut written = written.clone();
+        listener.clone_into(&mut written.gateway_spec.listeners[0].name);
+        let mut answer = spec.clone();
+        listener.clone_into(&mut answer.listeners[0].name);
+        answer.listeners[0].rest = rest.to_owned();
+        vet::spec(answer, &written, &name()).is_ok()
+    };
+    for rest in [users, closed] {
+        assert!(decided(rest) && defaulted("web", rest), "{rest}");
+    }
+    for rest in others {
+        assert!(!decided(rest) && !defaulted("web", rest), "{rest}");
+    }
+    // Which is not the user's.
+    assert!(defaulted("ofn-http-internal", others[1]));
 }
 
 #[test]
@@ -496,6 +582,54 @@ fn a_refusal_must_be_of_a_listener_that_is_left_out() {
         },
         "refused listener \"web\" is there twice",
     );
+}
+
+#[test]
+fn a_refusal_has_a_reason_that_an_event_takes() {
+    let refusal = |length: usize| Decision {
+        listeners: Vec::new(),
+        refusals: vec![Refusal {
+            listener: "web".to_owned(),
+            reason: "x".repeat(length),
+            message: String::new(),
+        }],
+        ..decision()
+    };
+    for (length, passes) in [(0, false), (1, true), (128, true), (129, false)] {
+        assert_eq!(vetted(refusal(length)).is_ok(), passes, "{length}");
+    }
+}
+
+#[test]
+fn a_status_that_is_too_large_as_json_is_refused() {
+    // Six bytes each.
+    let large = |count| {
+        let more = |index| Condition {
+            reason: "<".repeat(1024),
+            ..condition(&format!("More-{index}"))
+        };
+        let mut status = status();
+        let name = |index| format!("web-{index}");
+        let mut spec = spec();
+        spec.listeners = (0..count)
+            .map(|index| Listener {
+                name: name(index),
+                ..listener()
+            })
+            .collect();
+        let mut of_listener = status.listeners.remove(0);
+        of_listener.conditions.extend((0..7).map(more));
+        status.listeners = (0..count)
+            .map(|index| ListenerStatus {
+                name: name(index),
+                ..of_listener.clone()
+            })
+            .collect();
+        vet::status(status, &spec)
+    };
+    assert!(large(8).is_ok());
+    let broken = large(64).expect_err("2.7 MB").to_string();
+    assert!(broken.contains("bytes beside the messages"), "{broken}");
 }
 
 #[test]
@@ -599,12 +733,13 @@ fn a_route_that_a_function_cannot_have_is_refused() {
     };
     let vet = |route: Route| vet::route(route, &spec(), &function);
     assert!(vet(route.clone()).is_ok());
-    let changes: [fn(&mut Route); 8] = [
+    let changes: [fn(&mut Route); 9] = [
         |route| route.hostnames.clear(),
         |route| route.hostnames.push("a b".to_owned()),
         |route| route.hostnames.truncate(1),
         |route| route.path = "default".to_owned(),
         |route| route.path.push('\n'),
+        |route| route.path.push('\u{202e}'),
         |route| route.path.push_str(&"x".repeat(1024)),
         |route| route.label.key.clear(),
         |route| route.label.value = "default.other".to_owned(),

@@ -27,7 +27,7 @@ pub fn spec(namespace: &str) -> EffectiveSpec {
         hostname: Some(hostname.to_owned()),
         port,
         protocol: protocol.to_owned(),
-        rest: r#"{"allowedRoutes":{"namespaces":{"from":"All"}}}"#.to_owned(),
+        rest: PLAIN[0].to_owned(),
     };
     EffectiveSpec {
         domain: "ofn.io".to_owned(),
@@ -75,8 +75,12 @@ fn pairs() -> impl Strategy<Value = Vec<KeyValue>> {
     prop_oneof![4 => vec(pair(), 0..1), 1 => vec(pair(), 0..12)]
 }
 
-/// The rest of a listener in which there is nothing that only the API server can judge.
-pub const PLAIN: [&str; 2] = ["{}", r#"{"allowedRoutes":{"namespaces":{"from":"All"}}}"#];
+/// The rest of a listener of [`spec`], and one with more, in which there is nothing that only the API server
+/// can judge.
+pub const PLAIN: [&str; 2] = [
+    r#"{"allowedRoutes":{"namespaces":{"from":"All"}}}"#,
+    r#"{"allowedRoutes":{"kinds":[{"kind":"HTTPRoute"}],"namespaces":{"from":"All"}}}"#,
+];
 
 prop_compose! {
     fn listener()(
@@ -87,11 +91,11 @@ prop_compose! {
         port in prop_oneof![8 => select(vec![80, 443, 9000, 65535]), 1 => any::<u16>()],
         protocol in mostly(vec!["HTTP", "HTTP", "TCP", "UDP", "HTTPS", "example.com/own"]),
         rest in prop_oneof![8 => select(PLAIN.to_vec()), 1 => select(vec![
-            r#"{"tls":{"mode":"Terminate","certificateRefs":[{"name":"c"}]}}"#,
-            r#"{"tls":{"mode":"Passthrough"}}"#,
-            r#"{"allowedRoutes":{"namespaces":{"from":"Nobody"}}}"#,
-            r#"{"allowedRoutes":7}"#,
-            r#"{"name":"other"}"#,
+            r#"{"allowedRoutes":{"namespaces":{"from":"All"}},"tls":{"mode":"Passthrough"}}"#,
+            r#"{"allowedRoutes":{"namespaces":{"from":"Same"}}}"#,
+            r#"{"allowedRoutes":{"namespaces":{"from":"All"},"kinds":[{"kind":"9"}]}}"#,
+            r#"{"allowedRoutes":{"namespaces":{"from":"All"},"kinds":7}}"#,
+            r#"{"allowedRoutes":{"namespaces":{"from":"All"}},"name":"other"}"#,
             "[]",
             "",
         ])],
@@ -111,6 +115,9 @@ fn target() -> impl Strategy<Value = EntryTarget> {
         "255.255.255.255",
         "64:ff9b::1",
         "fc00::1",
+        // Not for functions.
+        "169.254.169.254",
+        "fd00:ec2::23",
     ]);
     prop_oneof![
         service.prop_map(|(namespace, name)| EntryTarget::Service(ObjectName { namespace, name })),

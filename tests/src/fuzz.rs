@@ -6,20 +6,24 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use kube::api::DynamicObject;
 use ofn_contract::text::is_printable;
-use ofn_contract::{EntryTarget, ObjectName};
+use ofn_contract::{
+    Decision, Description, EffectiveSpec, EntryTarget, GatewayStatus, ObjectName, Route,
+    ServiceQuery, Violation,
+};
 use ofn_gateway::api;
 use ofn_gateway::kubernetes_gateway::KubernetesGateway;
 use ofn_gateway::pass::vet::{self, Asked, Terms};
 use ofn_gateway::sandbox::{CompileError, Defect, Limits, Sandbox};
 use ofn_policy::template::Template;
 use ofn_policy::{Policy, Standard, status};
+use proptest::prop_oneof;
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::TestRunner;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::{arbitrary, corpus, host};
 
@@ -53,8 +57,7 @@ pub fn seeds(target: &str) -> Result<Vec<Vec<u8>>> {
             components.push(host::component("standard")?);
             components
         }
-        // Which function is asked; of the rest only the hash counts.
-        "vetting" => (0..FUNCTIONS).map(|function| vec![function, 0]).collect(),
+        "vetting" => answers()?,
         "status" => files(&tests.join("recorded"))?
             .iter()
             .map(|yaml| {
@@ -195,38 +198,60 @@ pub fn component(data: &[u8]) {
     }
 }
 
-/// An answer that follows from the bytes. They themselves would not do as random numbers: they end.
-fn answer<T>(data: &[u8], strategy: impl Strategy<Value = T>) -> Option<T> {
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &Sha256::digest(data));
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    Some(strategy.new_tree(&mut runner).ok()?.current())
+/// An answer of any function.
+#[derive(Debug, Deserialize, Serialize)]
+enum Answer {
+    Describe(Description),
+    Default(EffectiveSpec),
+    RouteOf(Route),
+    ServiceQueries(Vec<ServiceQuery>),
+    Decide(Decision),
+    AggregateStatus(GatewayStatus),
+    Violations(Vec<Violation>),
 }
 
-/// An answer of any function, which the first byte names. Whatever passes is as the vetting says.
-pub fn vetting(data: &[u8]) {
-    let Some((function, data)) = data.split_first() else {
-        return;
+/// Answers of each function that are near a good one, always the same.
+fn answers() -> Result<Vec<Vec<u8>>> {
+    let answer = prop_oneof![
+        arbitrary::description().prop_map(Answer::Describe),
+        arbitrary::effective().prop_map(Answer::Default),
+        arbitrary::route().prop_map(Answer::RouteOf),
+        arbitrary::queries().prop_map(Answer::ServiceQueries),
+        arbitrary::decision().prop_map(Answer::Decide),
+        arbitrary::status().prop_map(Answer::AggregateStatus),
+        arbitrary::violations().prop_map(Answer::Violations),
+    ];
+    let mut runner = TestRunner::deterministic();
+    let one = |_| {
+        let tree = answer
+            .new_tree(&mut runner)
+            .map_err(|error| anyhow!("{error}"))?;
+        Ok(serde_json::to_vec(&tree.current())?)
     };
-    vet_answer(function % FUNCTIONS, data);
+    (0..400).map(one).collect()
 }
 
-/// Functions that answer, and violations.
-const FUNCTIONS: u8 = 7;
+/// The JSON of an answer of any function. Whatever passes is as the vetting says.
+pub fn vetting(data: &[u8]) {
+    if let Ok(answer) = serde_json::from_slice(data) {
+        vet_answer(answer);
+    }
+}
 
-fn vet_answer(function: u8, data: &[u8]) -> Option<()> {
+fn vet_answer(answer: Answer) -> Option<()> {
     let spec = arbitrary::spec("infra");
     let written = api::GatewaySpec::from_effective(&spec);
     let services = BTreeSet::from([arbitrary::service()]);
     let terms = Terms::default();
     let shows = |text: &str| text.chars().all(is_printable);
-    match function {
-        0 => {
-            let passed = vet::description(answer(data, arbitrary::description())?).ok()?;
+    match answer {
+        Answer::Describe(answer) => {
+            let passed = vet::description(answer).ok()?;
             assert!(shows(&passed.name) && shows(&passed.version));
         }
-        1 => {
+        Answer::Default(answer) => {
             let name = &spec.target.name;
-            let passed = vet::spec(answer(data, arbitrary::effective())?, &written, name).ok()?;
+            let passed = vet::spec(answer, &written, name).ok()?;
             assert_eq!(passed.target, spec.target);
             assert_eq!(passed.domain, spec.domain);
             assert_eq!(passed.host_template, spec.host_template);
@@ -240,23 +265,23 @@ fn vet_answer(function: u8, data: &[u8]) -> Option<()> {
                 );
             }
         }
-        2 => {
+        Answer::RouteOf(answer) => {
             let function = arbitrary::function();
-            let passed = vet::route(answer(data, arbitrary::route())?, &spec, &function).ok()?;
+            let passed = vet::route(answer, &spec, &function).ok()?;
             assert_eq!(passed.label.value, "default.hello");
         }
-        3 => {
-            let passed = vet::queries(answer(data, arbitrary::queries())?, &terms).ok()?;
+        Answer::ServiceQueries(answer) => {
+            let passed = vet::queries(answer, &terms).ok()?;
             assert!(passed.len() <= 24);
         }
-        4 => {
+        Answer::Decide(answer) => {
             let asked = Asked {
                 spec: &spec,
                 entry: &arbitrary::entry(),
                 services: &services,
                 terms: &terms,
             };
-            let wish = vet::decision(answer(data, arbitrary::decision())?, asked).ok()?;
+            let wish = vet::decision(answer, asked).ok()?;
             let known = |name: &String| spec.listeners.iter().any(|known| known.name == *name);
             assert!(wish.listeners.iter().all(|listener| known(&listener.name)));
             let entry = wish.entry.as_ref();
@@ -274,13 +299,14 @@ fn vet_answer(function: u8, data: &[u8]) -> Option<()> {
                         let ip: std::net::IpAddr = ip.parse().expect("an address");
                         assert!(!ip.is_loopback() && !ip.is_unspecified(), "{ip}");
                         assert!(!ip.to_string().starts_with("169.254."), "{ip}");
+                        assert!(!ip.to_string().starts_with("fd00:ec2:"), "{ip}");
                     }
                 }
                 None => {}
             }
         }
-        5 => {
-            let passed = vet::status(answer(data, arbitrary::status())?, &spec).ok()?;
+        Answer::AggregateStatus(answer) => {
+            let passed = vet::status(answer, &spec).ok()?;
             let status = json!(api::GatewayStatus::from(passed));
             assert_eq!(status["conditions"][1]["type"], "Ready");
             let listeners = status["listeners"].as_array().into_iter().flatten();
@@ -299,8 +325,8 @@ fn vet_answer(function: u8, data: &[u8]) -> Option<()> {
                 );
             }
         }
-        _ => {
-            let passed = vet::violations("decide", answer(data, arbitrary::violations())?).ok()?;
+        Answer::Violations(answer) => {
+            let passed = vet::violations("decide", answer).ok()?;
             assert!((1..=64).contains(&passed.len()));
             assert!(
                 passed

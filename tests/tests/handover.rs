@@ -121,6 +121,12 @@ impl Stage {
         futures::executor::block_on(self.write(&delete)).expect("it is deleted");
     }
 
+    fn change(&self, kind: Kind, name: &ObjectName, change: impl FnOnce(&mut Value)) {
+        let mut object = self.get(kind, name);
+        change(&mut object);
+        self.insert(kind, object);
+    }
+
     fn get(&self, kind: Kind, name: &ObjectName) -> Value {
         let object = futures::executor::block_on(self.cluster.get(kind, name)).expect("offline");
         json!(object)
@@ -150,11 +156,11 @@ impl Stage {
     }
 
     fn point_to(&self, gateway: &str) {
-        let mut ofn = self.get(Kind::Gateway, &name("ofn", "openfunction"));
-        ofn["spec"]["gatewayRef"]["name"] = gateway.into();
-        let generation = ofn["metadata"]["generation"].as_i64().unwrap_or_default();
-        ofn["metadata"]["generation"] = (generation + 1).into();
-        self.insert(Kind::Gateway, ofn);
+        self.change(Kind::Gateway, &name("ofn", "openfunction"), |ofn| {
+            ofn["spec"]["gatewayRef"]["name"] = gateway.into();
+            let generation = ofn["metadata"]["generation"].as_i64().unwrap_or_default();
+            ofn["metadata"]["generation"] = (generation + 1).into();
+        });
     }
 
     /// The implementation reports that all is well, with so many routes in our listeners.
@@ -313,6 +319,38 @@ fn a_move_to_a_gateway_that_does_not_exist_takes_nothing_from_the_old_one() {
     stage.try_pass();
     assert_eq!(stage.entry(), "a");
     assert!(stage.has_ours("a"));
+}
+
+#[test]
+fn a_move_to_where_nothing_of_ours_is_takes_nothing_from_the_old_one() {
+    let full = |gateway: &mut Value| {
+        let listener = |port| json!({"name": format!("l-{port}"), "port": port, "protocol": "TCP"});
+        gateway["spec"]["listeners"] = (1000..1064).map(listener).collect();
+    };
+    // The user chose a Service, or there is no entry, so that it has not to move.
+    for (chosen, target) in [
+        (Some("infra/a-envoy"), "missing"),
+        (None, "missing"),
+        (Some("infra/a-envoy"), "b"),
+    ] {
+        let mut stage = Stage::on_a(2);
+        stage.remove(Kind::Service, &name("infra", "a-envoy"));
+        if let Some(chosen) = chosen {
+            stage.insert(Kind::Service, data_plane("a"));
+            stage.change(Kind::Gateway, &name("ofn", "openfunction"), |ofn| {
+                ofn["metadata"]["annotations"]["networking.openfunction.io/entry-service"] =
+                    chosen.into();
+            });
+        } else {
+            stage.remove(Kind::Service, &name("ofn", "gateway"));
+        }
+        stage.change(Kind::KubernetesGateway, &name("infra", "b"), full);
+        stage.point_to(target);
+        stage.try_pass();
+        stage.now += PATIENCE + DRAINING;
+        stage.try_pass();
+        assert!(stage.has_ours("a"), "{chosen:?} {target}");
+    }
 }
 
 #[test]

@@ -51,6 +51,24 @@ fn has_ours(stage: &Stage) -> bool {
 }
 
 #[test]
+fn a_name_that_is_filled_in_and_taken_out_is_not_written_again() {
+    let stage = Stage::new(&[platform()], &[]);
+    let def = json!({"namespace": "infra", "gatewayClassName": "contour"});
+    let replace = |ofn: &mut Value| {
+        ofn["spec"]["gatewayRef"] = Value::Null;
+        ofn["spec"]["gatewayDef"] = def.clone();
+    };
+    stage.change(Kind::Gateway, stage.ofn(), replace);
+    stage.pass();
+    assert_eq!(stage.ofn()["spec"]["gatewayDef"]["name"], "openfunction");
+    stage.change(Kind::Gateway, stage.ofn(), replace);
+    stage.pass();
+    assert_eq!(stage.ofn()["spec"]["gatewayDef"]["name"], Value::Null);
+    let made = stage.get(Kind::KubernetesGateway, &name("infra", "openfunction"));
+    assert!(made["spec"].is_object(), "{made}");
+}
+
+#[test]
 fn who_takes_our_listeners_out_again_and_again_is_named_and_answered_less_often() {
     let stage = fight();
     assert_eq!(undone(&stage)["times"], 3);

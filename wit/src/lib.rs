@@ -10,6 +10,8 @@ pub mod labels;
 pub mod protocol;
 pub mod text;
 
+#[cfg(feature = "serde")]
+use serde::{Deserialize, Serialize};
 #[cfg(feature = "wasmtime")]
 use wasmtime::component::{ComponentType, Lift, Lower};
 
@@ -22,6 +24,7 @@ pub const ENTRY_SERVICE: &str = "gateway";
 /// Namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct ObjectName {
     /// A DNS label.
@@ -33,6 +36,7 @@ pub struct ObjectName {
 /// A key with its value: a label, an annotation or a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct KeyValue {
     /// Unique in its list.
@@ -44,6 +48,7 @@ pub struct KeyValue {
 /// A listener as the Gateway API defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Listener {
     /// Unique among the listeners of its Gateway: a DNS subdomain of at most 253 characters.
@@ -61,6 +66,7 @@ pub struct Listener {
 /// `spec.gatewayDef`: the Kubernetes Gateway to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct GatewayDefinition {
     /// Where to create it.
@@ -75,6 +81,7 @@ pub struct GatewayDefinition {
 /// `spec` of an OpenFunction Gateway as it was written, right or wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct GatewaySpec {
     /// The domain of functions as seen from outside. Empty where it was left out.
@@ -104,6 +111,7 @@ pub struct GatewaySpec {
 /// An OpenFunction Gateway as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Gateway {
     /// Namespace and name of the object itself.
@@ -118,6 +126,7 @@ pub struct Gateway {
 /// The Kubernetes Gateway that gets the listeners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Target {
     /// Where it is, or will be.
@@ -130,6 +139,7 @@ pub struct Target {
 /// `spec` of an OpenFunction Gateway, defaulted and found valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct EffectiveSpec {
     /// A DNS name in lower case.
@@ -155,6 +165,7 @@ pub struct EffectiveSpec {
 /// Something wrong that a user can mend, in the terms of a Kubernetes status cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Violation {
     /// Path from the root of the object, such as `spec.gatewaySpec.listeners[1].hostname`.
@@ -169,6 +180,7 @@ pub struct Violation {
 /// `policy.networking.openfunction.io/<name>: <value>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Setting {
     /// Unique among the settings of the component: the last part of an annotation key.
@@ -185,6 +197,7 @@ pub struct Setting {
 /// What a component says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Description {
     /// Lower case letters, digits and `-`, at most 63 characters.
@@ -202,6 +215,7 @@ pub struct Description {
 /// A function to route to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Route {
     /// The external host name first, then the one inside the cluster.
@@ -216,6 +230,7 @@ pub struct Route {
 /// A condition as Kubernetes has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Condition {
     /// Unique in its list.
@@ -235,6 +250,7 @@ pub struct Condition {
 /// An address of a Gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Address {
     /// `IPAddress`, `Hostname`, or a vendor's own type.
@@ -247,6 +263,7 @@ pub struct Address {
 /// A kind of route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct RouteKind {
     /// An API group. Empty: the core group.
@@ -258,6 +275,7 @@ pub struct RouteKind {
 /// The status of one listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct ListenerStatus {
     /// The name of the listener.
@@ -275,6 +293,7 @@ pub struct ListenerStatus {
 /// A Gateway of the Gateway API as it is in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct KubernetesGateway {
     /// Where it is.
@@ -309,6 +328,7 @@ pub struct KubernetesGateway {
 /// The class of the Kubernetes Gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct GatewayClass {
     /// Its name.
@@ -326,6 +346,7 @@ pub struct GatewayClass {
 /// A port of a Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct ServicePort {
     /// None: the only port.
@@ -339,6 +360,7 @@ pub struct ServicePort {
 /// A Service as it is in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Service {
     /// Where it is.
@@ -360,6 +382,7 @@ pub struct Service {
 /// Labels that a Service must have, all of them, with just these values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct LabelQuery {
     /// None: in every namespace.
@@ -371,6 +394,7 @@ pub struct LabelQuery {
 /// A question for Services.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(variant))]
 pub enum ServiceQuery {
     /// The Service of this name.
@@ -387,6 +411,7 @@ pub enum ServiceQuery {
 /// All that a decision rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Observation {
     /// Namespace and name of the OpenFunction Gateway.
@@ -411,6 +436,7 @@ pub struct Observation {
 /// Where the entry Service points.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(variant))]
 pub enum EntryTarget {
     /// A Service in the cluster.
@@ -427,6 +453,7 @@ pub enum EntryTarget {
 /// A port of the entry Service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct EntryPort {
     /// A DNS label, unique in its list.
@@ -440,6 +467,7 @@ pub struct EntryPort {
 /// The one entry for functions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Entry {
     /// Where the entry Service points.
@@ -451,6 +479,7 @@ pub struct Entry {
 /// A listener that the implementation is known to refuse. The host does not apply it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Refusal {
     /// The listener's name.
@@ -464,6 +493,7 @@ pub struct Refusal {
 /// What a Kubernetes Gateway needs when it is created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct GatewayTemplate {
     /// For its metadata.
@@ -477,6 +507,7 @@ pub struct GatewayTemplate {
 /// What is wished.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct Decision {
     /// The listeners to put into the Kubernetes Gateway. Each has the name of a listener of the
@@ -493,6 +524,7 @@ pub struct Decision {
 /// Status of the OpenFunction Gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]
+#[cfg_attr(feature = "serde", derive(Deserialize, Serialize))]
 #[cfg_attr(feature = "wasmtime", component(record))]
 pub struct GatewayStatus {
     /// At most 8, with unique types, `Scheduled` and `Ready` first.

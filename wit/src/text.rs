@@ -1,9 +1,14 @@
 //! Texts for a person, who may read them in a terminal.
 
-/// Whether a character shows as what it is: not a control character, and not one that turns the
-/// direction of the text around it (Unicode's technical report 9).
+/// Whether a character shows as what it is: not a control character, and none that ends a line, turns
+/// the direction of the text around it (Unicode's technical report 9) or does not show at all.
 pub fn is_printable(char: char) -> bool {
-    !char.is_control() && !matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    !char.is_control()
+        && !matches!(
+            char,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// A text on one line that shows as what it is: any other character becomes a space.
@@ -40,5 +45,8 @@ mod tests {
     #[test]
     fn what_does_not_show_as_what_it_is_becomes_a_space() {
         assert_eq!(printable("a\u{1b}[1m\u{202e}b\n"), "a [1m b ");
+        for char in "\u{200b}\u{200f}\u{2028}\u{2060}\u{feff}\u{e0041}".chars() {
+            assert!(!is_printable(char), "{char:?}");
+        }
     }
 }

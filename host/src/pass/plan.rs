@@ -122,7 +122,7 @@ pub fn next(world: &World, intent: &Intent) -> Plan {
                 match wait.or_else(|| handover::drain(world, wish)) {
                     Some(wait) => plan.look_again(wait),
                     // Where requests still come is not taken from them, however long it takes.
-                    None if entry::leads_elsewhere(world, wish) => {}
+                    None if !has_ours || entry::leads_elsewhere(world, wish) => {}
                     None => clean::past(world, wish, &mut plan),
                 }
             }

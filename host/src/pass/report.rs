@@ -37,6 +37,10 @@ pub struct Notice {
 
 /// Bytes of a problem's message: an object has room for 1.5 MiB, and there may be one for each listener.
 const LONGEST_PROBLEM: usize = 8 << 10;
+/// Bytes of a status as it is stored: the object has room for 1.5 MiB, and has a spec and annotations.
+const MOST_STATUS: usize = 1 << 20;
+/// Messages are not cut shorter for it.
+const SHORTEST_CUT: usize = 64;
 /// Kubernetes' own limit for the message of a condition.
 const LONGEST_MESSAGE: usize = 32_768;
 
@@ -167,6 +171,13 @@ pub fn status(
             cut(message.join("; "), LONGEST_MESSAGE),
         );
         set(&mut status.conditions, ready);
+    }
+    let mut longest = LONGEST_MESSAGE;
+    while longest > SHORTEST_CUT && status.stored_size() > MOST_STATUS {
+        longest /= 2;
+        for condition in status.all_conditions() {
+            condition.message = cut(std::mem::take(&mut condition.message), longest);
+        }
     }
     status
 }

@@ -10,6 +10,7 @@ tests![
     the_entry_points_at_the_service_that_the_user_chose,
     the_entry_points_at_an_address_that_is_a_host_name,
     the_entry_stands_for_ip_addresses_of_both_families,
+    an_ipv6_address_alone_is_reached_after_a_host_name_too,
     an_address_that_is_a_cluster_ip_means_that_service,
     the_entry_follows_from_addresses_to_a_host_name_and_back,
     the_entry_has_one_port_for_each_port_and_protocol,
@@ -183,6 +184,11 @@ async fn the_entry_stands_for_ip_addresses_of_both_families(scene: &Scene) -> Re
         })
         .await?;
     ensure!(entry["spec"].get("selector").is_none() && entry["spec"].get("externalName").is_none());
+    // A proxy passes nothing on to a slice of a family that the Service has no address of.
+    ensure!(
+        entry["spec"]["ipFamilies"] == json!(["IPv4", "IPv6"]),
+        "{entry:#}"
+    );
     for (name, family, addresses) in [
         ("gateway-ipv4", "IPv4", vec!["192.0.2.11", "192.0.2.12"]),
         ("gateway-ipv6", "IPv6", vec!["2001:db8::11"]),
@@ -206,6 +212,35 @@ async fn the_entry_stands_for_ip_addresses_of_both_families(scene: &Scene) -> Re
         );
     }
     Ok(())
+}
+
+async fn an_ipv6_address_alone_is_reached_after_a_host_name_too(scene: &Scene) -> Result<()> {
+    scene.serve_default().await?;
+    let ip = |value: &str| json!([{"type": "IPAddress", "value": value}]);
+    let name = json!([{"type": "Hostname", "value": "lb.example.com"}]);
+    for addresses in [
+        ip("2001:db8::11"),
+        name,
+        ip("192.0.2.11"),
+        ip("2001:db8::12"),
+    ] {
+        let is_name = addresses[0]["type"] == "Hostname";
+        let is_ipv6 = addresses[0]["value"].to_string().contains("::");
+        with_addresses(scene, addresses).await?;
+        scene
+            .entry("has an address of the family, or none", |entry| {
+                let families = &entry["spec"]["ipFamilies"];
+                let has_ipv6 = families
+                    .as_array()
+                    .is_some_and(|all| all.contains(&json!("IPv6")));
+                families.is_null() == is_name && (has_ipv6 || !is_ipv6)
+            })
+            .await?;
+    }
+    scene
+        .cluster
+        .eventually_gone(Kind::EndpointSlice, &scene.ofn, "gateway-ipv4")
+        .await
 }
 
 async fn an_address_that_is_a_cluster_ip_means_that_service(scene: &Scene) -> Result<()> {

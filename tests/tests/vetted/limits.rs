@@ -229,7 +229,7 @@ const OF_DECISIONS: [OfDecision; 18] = [
     },
 ];
 
-const OF_STATUSES: [OfStatus; 11] = [
+const OF_STATUSES: [OfStatus; 12] = [
     OfStatus {
         what: "conditions",
         most: 8,
@@ -273,6 +273,21 @@ const OF_STATUSES: [OfStatus; 11] = [
                 let mut more = status.conditions[1].clone();
                 more.type_ = format!("More-{index}");
                 more.message = text(left.min(32768));
+                left -= more.message.len();
+                status.listeners[index / 4].conditions.push(more);
+            }
+        },
+        is_kubernetes: false,
+    },
+    OfStatus {
+        what: "bytes of all messages, each six where it is stored",
+        most: 256 << 10,
+        set: |status, length| {
+            let mut left = length;
+            for index in 0..12 {
+                let mut more = status.conditions[1].clone();
+                more.type_ = format!("More-{index}");
+                more.message = "<".repeat(left.min(32768));
                 left -= more.message.len();
                 status.listeners[index / 4].conditions.push(more);
             }

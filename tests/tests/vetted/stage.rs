@@ -130,7 +130,12 @@ impl Stage {
                 namespace: NAMESPACE.to_owned(),
                 name: SHOWN.to_owned(),
             },
-            change: Change::Status(report::merge_patch(&status.into())),
+            change: Change::Status(report::merge_patch(&report::status(
+                status.into(),
+                &[],
+                None,
+                None,
+            ))),
         };
         self.runtime.block_on(self.live.write(&write))?;
         Ok(())

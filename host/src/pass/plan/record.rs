@@ -234,8 +234,13 @@ fn show(gateway: &api::Gateway, visible: &api::GatewaySpec) -> Shown {
         .gateway_def
         .as_ref()
         .and_then(|def| def.name.as_ref());
+    // Somebody who takes it out does not miss it.
+    let is_known = last_applied(gateway)
+        .and_then(|last| last.gateway_def?.name)
+        .is_some();
     if let (Some(name), Some(def)) = (named, &written.gateway_def)
         && def.name.is_none()
+        && !is_known
         && applier_of_field(&gateway.metadata, &["f:spec", "f:gatewayDef"]).is_none()
     {
         patch.add(&["spec", "gatewayDef", "name"], json!(name));

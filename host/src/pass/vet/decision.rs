@@ -13,10 +13,12 @@ use ofn_contract::{
 use serde_json::{Map, Value};
 
 use super::entry::check_entry;
-use super::spec::{check_listener, check_size};
+use super::spec::{check_listener, check_rest, check_size};
 use super::text::{check_annotations, check_labels, check_reason, is_printable};
 use super::{Broken, Rules, Terms};
 
+/// Kubernetes' own limit for the reason of an event, which a refusal becomes.
+const LONGEST_REASON: usize = 128;
 /// As many labels and annotations `spec.infrastructure` takes of each.
 const MOST_INFRASTRUCTURE: usize = 8;
 /// As long as the value of an annotation in `spec.infrastructure` may be.
@@ -88,6 +90,12 @@ pub fn decision(decision: Decision, asked: Asked) -> Result<Wish, Broken> {
         })?;
     }
     check_size(&rules, &decision.listeners)?;
+    for listener in &decision.listeners {
+        let mut users = spec.listeners.iter();
+        if let Some(users) = users.find(|users| users.name == listener.name) {
+            check_rest(&rules, listener, users)?;
+        }
+    }
     for refusal in &decision.refusals {
         let name = &refusal.listener;
         rules.must(known.contains(name.as_str()), || {
@@ -97,6 +105,9 @@ pub fn decision(decision: Decision, asked: Asked) -> Result<Wish, Broken> {
             format!("refused listener {name:?} is there twice")
         })?;
         check_reason(&rules, &refusal.reason, &refusal.message)?;
+        rules.must((1..=LONGEST_REASON).contains(&refusal.reason.len()), || {
+            format!("the reason of refused listener {name:?} is empty or too long for an event")
+        })?;
     }
     if let Some(entry) = &decision.entry {
         check_entry(&rules, entry, &asked)?;

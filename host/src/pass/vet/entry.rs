@@ -7,7 +7,7 @@ use ofn_contract::{Entry, EntryTarget};
 
 use super::decision::Asked;
 use super::terms::may_be_name_of;
-use super::{Broken, Rules, Terms};
+use super::{Broken, Rules};
 
 const MOST_ADDRESSES: usize = 16;
 /// One for each listener: a Gateway has at most 64.
@@ -38,7 +38,7 @@ pub(super) fn check_entry(rules: &Rules, entry: &Entry, asked: &Asked) -> Result
                 format!("the entry {name:?} is itself")
             })?;
             rules.must(
-                Terms::allow_host_name(name, &asked.spec.cluster_domain),
+                terms.allow_host_name(name, &asked.spec.cluster_domain),
                 || format!("the entry {name:?} is not a name that a function may be sent to"),
             )?;
         }

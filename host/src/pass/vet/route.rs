@@ -4,6 +4,7 @@ use ofn_contract::dns::{is_hostname, is_under};
 use ofn_contract::labels::is_label_key;
 use ofn_contract::{EffectiveSpec, ObjectName, Route};
 
+use super::text::is_printable;
 use super::{Broken, Rules};
 
 /// As many as an HTTPRoute takes.
@@ -27,7 +28,7 @@ pub fn route(route: Route, spec: &EffectiveSpec, function: &ObjectName) -> Resul
     })?;
     let path = &route.path;
     rules.must(
-        path.starts_with('/') && path.len() <= LONGEST_PATH && !path.chars().any(char::is_control),
+        path.starts_with('/') && path.len() <= LONGEST_PATH && is_printable(path),
         || format!("{path:?} is not a path"),
     )?;
     let label = &route.label;

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use super::text::is_printable;
 use super::{Broken, Rules};
 use crate::api;
-use crate::kubernetes_gateway::MOST_LISTENERS;
+use crate::kubernetes_gateway::{MOST_LISTENERS, is_subset, listener_from_contract};
+use crate::names;
 use crate::pass::world::target_of;
 
 /// All listeners together become an annotation; Kubernetes takes 256 KiB of all annotations.
@@ -94,7 +95,40 @@ pub fn spec(
         })?;
     }
     check_size(&rules, &spec.listeners)?;
+    for listener in &spec.listeners {
+        let mut written = written.gateway_spec.listeners.iter();
+        let written = written.find(|written| written.name == listener.name);
+        if let Some(written) = written.filter(|_| listener.name != names::DEFAULT_LISTENER) {
+            check_rest(&rules, listener, &written.to_contract())?;
+        }
+    }
     Ok(spec)
+}
+
+/// A component may add to a listener what it knows better. But what it allows is the user's: who may put
+/// routes there, and with which keys it is TLS.
+pub(super) fn check_rest(
+    rules: &Rules,
+    listener: &Listener,
+    users: &Listener,
+) -> Result<(), Broken> {
+    let [answered, users] = [listener, users].map(listener_from_contract);
+    let typed = ["name", "hostname", "port", "protocol"];
+    let rest = users.as_object().into_iter().flatten();
+    let mut rest = rest.filter(|(field, _)| !typed.contains(&field.as_str()));
+    let is_the_users = |path: &str| answered.pointer(path) == users.pointer(path);
+    rules.must(
+        rest.all(|(field, value)| is_subset(value, &answered[field]))
+            && is_the_users("/tls")
+            && is_the_users("/allowedRoutes/namespaces"),
+        || {
+            format!(
+                "listener {:?} does not have tls, allowedRoutes and the other fields as the user \
+                 wrote them",
+                listener.name
+            )
+        },
+    )
 }
 
 /// What holds for a listener of a spec as for one of a decision.
@@ -140,11 +174,8 @@ pub(super) fn check_listener(
 }
 
 pub(super) fn check_size(rules: &Rules, listeners: &[Listener]) -> Result<(), Broken> {
-    let size = |listener: &Listener| {
-        let hostname = listener.hostname.as_ref().map_or(0, String::len);
-        // Field names, quotes and the port.
-        listener.name.len() + hostname + listener.protocol.len() + listener.rest.len() + 64
-    };
+    // As it is written: a number may be longer than a component has it.
+    let size = |listener: &Listener| listener_from_contract(listener).to_string().len();
     rules.at_most(
         MOST_TEXT,
         listeners.iter().map(size).sum(),

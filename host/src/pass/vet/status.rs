@@ -6,6 +6,7 @@ use ofn_contract::{Condition, EffectiveSpec, GatewayStatus};
 
 use super::text::{check_reason, is_printable};
 use super::{Broken, Rules};
+use crate::api;
 
 const MOST_ADDRESSES: usize = 16;
 const MOST_CONDITIONS: usize = 8;
@@ -14,6 +15,9 @@ const MOST_KINDS: usize = 8;
 const LONGEST_TYPE: usize = 316;
 /// All messages together: the API server stores objects of at most 1.5 MiB.
 const MOST_TEXT: usize = 256 << 10;
+
+/// All but the messages, as it is stored: of those a report takes as many as there is room for.
+const MOST_REST: usize = 640 << 10;
 
 /// A status for a vetted spec.
 pub fn status(status: GatewayStatus, spec: &EffectiveSpec) -> Result<GatewayStatus, Broken> {
@@ -52,6 +56,11 @@ pub fn status(status: GatewayStatus, spec: &EffectiveSpec) -> Result<GatewayStat
         .flatten()
         .map(|condition| condition.message.len());
     rules.at_most(MOST_TEXT, text.sum(), "bytes of messages")?;
+    let mut rest = api::GatewayStatus::from(status.clone());
+    for condition in rest.all_conditions() {
+        condition.message.clear();
+    }
+    rules.at_most(MOST_REST, rest.stored_size(), "bytes beside the messages")?;
     Ok(status)
 }
 

@@ -10,10 +10,10 @@ use ofn_contract::{EntryPort, ObjectName};
 use crate::names;
 
 /// Where clouds serve metadata, credentials among them, besides the link-local addresses that
-/// Kubernetes refuses itself. In this order: AWS on IPv6 (RFC 4193), Google and Oracle on IPv6,
-/// Alibaba, Azure, Oracle.
+/// Kubernetes refuses itself. In this order: AWS on IPv6 (its names, its time and its credentials of pods
+/// are there too), Google and Oracle on IPv6, Alibaba, Azure, Oracle.
 const METADATA: [&str; 6] = [
-    "fd00:ec2::254/128",
+    "fd00:ec2::/32",
     "fd20:ce::254/128",
     "fd00:c1::a9fe:a9fe/128",
     "100.100.100.200/32",
@@ -21,10 +21,12 @@ const METADATA: [&str; 6] = [
     "192.0.0.192/32",
 ];
 /// The names by which clouds, and machines themselves, are known to themselves.
-const INNER_NAMES: [&str; 5] = [
+const INNER_NAMES: [&str; 7] = [
     "localhost",
     "metadata",
     "metadata.google.internal",
+    "metadata.goog",
+    "metadata.tencentyun.com",
     "instance-data",
     "instance-data.ec2.internal",
 ];
@@ -34,9 +36,9 @@ const INNER_NAMES: [&str; 5] = [
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Terms of a policy component")]
 pub struct Terms {
-    /// Namespace in which components may see Services, and send traffic to them; to be given again
-    /// for each [default: every one]. In others they find none. Names and addresses that the status
-    /// of a Gateway has are not looked up
+    /// Namespace in which components may see Services, and send traffic to them, by their names too; to be
+    /// given again for each [default: every one]. In others they find none. Addresses that the status of a
+    /// Gateway has are not looked up
     #[arg(
         id = "policy-namespace",
         long,
@@ -61,17 +63,27 @@ pub struct Terms {
     pub api_server: Vec<SocketAddr>,
 }
 
-/// The IPv4 address that stands behind one of IPv6 (RFC 6052), else the address itself.
+/// The IPv4 address that stands behind one of IPv6, else the address itself. In this order: RFC 6052, RFC
+/// 8215, RFC 7915 with RFC 2765, RFC 4291 (compatible), RFC 3056 (6to4).
 fn translated(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V6(ip) => match ip.segments() {
-            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-                Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into()
-            }
-            _ => ip.into(),
-        },
-        ip @ IpAddr::V4(_) => ip,
-    }
+    let IpAddr::V6(v6) = ip else { return ip };
+    let (high, low) = match v6.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, _, _, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0, 0, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => (high, low),
+        _ => return ip,
+    };
+    Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into()
+}
+
+/// Whether a resolver may read a name as an address: `127.1`, `2130706433` and `0x7f000001` are one.
+/// Source: the URL standard ("ends in a number"), after inet_aton.
+fn ends_in_a_number(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    last.bytes().all(|byte| byte.is_ascii_digit()) || last.strip_prefix("0x").is_some_and(is_hex)
 }
 
 fn api_server() -> ObjectName {
@@ -122,7 +134,7 @@ impl Terms {
 
     /// Whether traffic may be sent to a name. What it resolves to is not known here, unless it is the
     /// name of a Service, or of an address.
-    pub(super) fn allow_host_name(name: &str, cluster_domain: &str) -> bool {
+    pub(super) fn allow_host_name(&self, name: &str, cluster_domain: &str) -> bool {
         let api_server = api_server();
         // In its own namespace a Service has a name of one label, too.
         let is_api_server = name == api_server.name || may_be_name_of(name, &api_server);
@@ -131,8 +143,19 @@ impl Terms {
             .is_some_and(|inside| inside.ends_with(".pod."));
         !INNER_NAMES.contains(&name)
             && !name.ends_with(".localhost")
+            && !ends_in_a_number(name)
             && !is_api_server
             && !is_of_an_address
+            && self.allow_namespaces_of(name)
+    }
+
+    /// Whether a host name leads into no other namespace, if it is one of a Service:
+    /// `<service>.<namespace>` or `[…]<service>.<namespace>.svc[…]`.
+    fn allow_namespaces_of(&self, name: &str) -> bool {
+        let labels: Vec<&str> = name.split('.').collect();
+        let mut inside = labels.windows(3).filter(|labels| labels[2] == "svc");
+        let of_two = labels.len() != 2 || self.allow_namespace(labels[1]);
+        of_two && inside.all(|labels| self.allow_namespace(labels[1]))
     }
 
     /// Whether traffic may be sent to a Service.

@@ -1,7 +1,7 @@
 //! The entry Service and its EndpointSlices as they are to be.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use kube::api::{DynamicObject, ObjectMeta};
 use kube::{Resource, ResourceExt};
@@ -31,6 +31,10 @@ pub(super) fn service(world: &World, wish: &Wish, entry: &Entry) -> DynamicObjec
         .collect();
     let spec = match external_name {
         Some(name) => json!({"type": "ExternalName", "externalName": name, "ports": ports}),
+        // Else it has an address of the cluster's first family alone, and the other slice does nothing.
+        None if has_ipv6(entry) => {
+            json!({"type": "ClusterIP", "ipFamilyPolicy": "PreferDualStack", "ports": ports})
+        }
         None => json!({"type": "ClusterIP", "ports": ports}),
     };
     let labels = [(names::MANAGED_BY_LABEL, names::MANAGER)];
@@ -59,6 +63,13 @@ pub(super) fn slices(world: &World, wish: &Wish, entry: &Entry) -> BTreeMap<Stri
             )
         })
         .collect()
+}
+
+fn has_ipv6(entry: &Entry) -> bool {
+    let EntryTarget::IpAddresses(ips) = &entry.target else {
+        return false;
+    };
+    ips.iter().any(|ip| ip.parse::<Ipv6Addr>().is_ok())
 }
 
 fn slice(
