@@ -248,7 +248,7 @@ impl<'a> Real<'a> {
                     .get(cluster::Kind::Gateway, &name)
                     .await?
                     .unwrap_or_default();
-                report(&mut seen);
+                report(&mut seen, "True");
                 self.cluster
                     .write_status(
                         cluster::Kind::Gateway,

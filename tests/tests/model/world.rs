@@ -67,6 +67,19 @@ pub enum Foreign {
     ApplyOurName(&'static str),
     /// Applies a file without our listeners, client-side.
     Wipe(&'static str),
+    /// Is the implementation, and reports that it does not serve any more.
+    Fail(&'static str),
+}
+
+/// When what the host asks for is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// At any time after it asks, in any order.
+    InAnyOrder,
+    /// At any time, in the order in which it asks.
+    InOrder,
+    /// Reads at once, writes in order: what comes between is what was read and is no more.
+    ReadsAtOnce,
 }
 
 /// A rule that is broken on purpose, to show that a check can fail.
@@ -124,8 +137,7 @@ pub struct World {
     pub foreign: &'static [Foreign],
     pub most_foreign: u8,
     pub most_crashes: u8,
-    /// What the host asks for at a time is answered in the order in which it asks, and not in any.
-    pub is_in_order: bool,
+    pub answered: Answered,
     pub fault: Option<Fault>,
     pub stands: Mutex<HashMap<u64, Arc<Standing>>>,
     pub settled: Mutex<HashMap<u64, bool>>,
@@ -147,7 +159,7 @@ impl World {
             foreign: &[],
             most_foreign: 0,
             most_crashes: 0,
-            is_in_order: false,
+            answered: Answered::InAnyOrder,
             fault: None,
             stands: Mutex::default(),
             settled: Mutex::default(),
@@ -272,9 +284,13 @@ impl World {
             None if state.due => vec![Action::Begin],
             None => Vec::new(),
             Some(standing) => {
-                let most = if self.is_in_order { 1 } else { usize::MAX };
-                let open = standing.open.len().min(most);
-                (0..open).map(Action::Answer).collect()
+                let open = match self.answered {
+                    Answered::InAnyOrder => standing.open.len(),
+                    Answered::InOrder | Answered::ReadsAtOnce => 1,
+                };
+                (0..open.min(standing.open.len()))
+                    .map(Action::Answer)
+                    .collect()
             }
         }
     }
@@ -375,7 +391,7 @@ impl World {
                     match standing
                         .open
                         .iter()
-                        .find(|(_, request)| is_untouched(request))
+                        .find(|(_, request)| self.is_answered_at_once(request))
                     {
                         Some((key, request)) => self.answer(next, key, request),
                         None => return,
@@ -383,6 +399,11 @@ impl World {
                 }
             }
         }
+    }
+
+    fn is_answered_at_once(&self, request: &Request) -> bool {
+        let reads_at_once = self.answered == Answered::ReadsAtOnce;
+        is_untouched(request) || reads_at_once && !matches!(request, Request::Write(_))
     }
 
     fn answer(&self, next: &mut State, key: &(String, usize), request: &Request) {
@@ -503,7 +524,9 @@ impl State {
 
     fn vendor(&mut self, gateway: &str) {
         self.objects
-            .change(Kind::KubernetesGateway, &infra(gateway), report);
+            .change(Kind::KubernetesGateway, &infra(gateway), |gateway| {
+                report(gateway, "True")
+            });
     }
 }
 
@@ -540,8 +563,12 @@ impl Edit {
 
 impl Foreign {
     pub fn gateway(self) -> &'static str {
-        let (Self::Add(gateway) | Self::ApplyOurName(gateway) | Self::Wipe(gateway)) = self;
-        gateway
+        match self {
+            Self::Add(gateway)
+            | Self::ApplyOurName(gateway)
+            | Self::Wipe(gateway)
+            | Self::Fail(gateway) => gateway,
+        }
     }
 
     /// Makes it in a Kubernetes Gateway, where `theirs` were put by others before.
@@ -572,16 +599,17 @@ impl Foreign {
             // A Gateway must have one.
             Self::Wipe(_) if theirs.is_empty() => {}
             Self::Wipe(_) => gateway["spec"]["listeners"] = json!(theirs),
+            Self::Fail(_) => report(gateway, "False"),
         }
     }
 }
 
-/// All is well with the Gateway as it is now.
-pub fn report(gateway: &mut Value) {
+/// Whether all is well with the Gateway as it is now, `True` or `False`.
+pub fn report(gateway: &mut Value, is_well: &str) {
     let generation = gateway["metadata"]["generation"].clone();
     let condition = |type_: &str| {
         json!({
-            "type": type_, "status": "True", "reason": type_, "message": "",
+            "type": type_, "status": is_well, "reason": type_, "message": "",
             "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z",
         })
     };
