@@ -1,10 +1,12 @@
 //! Components that load and then misbehave.
 
-use ofn_gateway::sandbox::{CallError, Fault, PolicyComponent};
+use std::time::Duration;
 
-use ofn_tests::corpus::{self, FUNCTIONS, Misdeed, Module, VIOLATIONS, When};
+use ofn_gateway::sandbox::{CallError, Fault, Limits, PolicyComponent};
 
-use super::{load, load_fault};
+use ofn_tests::corpus::{self, FUNCTIONS, HEAP, Misdeed, Module, VIOLATIONS, When};
+
+use super::{call_fault, load, load_fault, load_in, sandbox};
 
 const ENDLESS: &str = "(loop $l (br $l)) unreachable";
 
@@ -124,6 +126,101 @@ fn a_component_that_would_turn_after_a_call_never_does() {
         );
     let policy = policy(&module);
     for _ in 0..1100 {
-        assert_eq!(super::call_fault(&policy), None);
+        assert_eq!(call_fault(&policy), None);
     }
+}
+
+/// Grows its memory to 4 MiB and looks whether there is anything in it above its own data, of so many
+/// bytes, or in its table; if so, its answer cannot be read. Then it fills all of both, and ends so.
+fn leaves_all_behind(own: usize, ending: &str) -> Module {
+    let begin = 512;
+    let data = "\\01".repeat(own);
+    Module::honest()
+        .with(
+            "more",
+            format!(
+                "(data (i32.const {begin}) \"{data}\")
+                 (table $t 5000 funcref) (elem declare func $f) (func $f)
+                 (func $finds (param $at i32) (param $to i32) (result i32)
+                   (loop $l (if (i32.lt_u (local.get $at) (local.get $to)) (then
+                     (if (i64.ne (i64.load (local.get $at)) (i64.const 0))
+                       (then (return (i32.const 1))))
+                     (local.set $at (i32.add (local.get $at) (i32.const 8)))
+                     (br $l))))
+                   (i32.const 0))
+                 (func $holds (result i32) (local $at i32)
+                   (loop $l (if (i32.lt_u (local.get $at) (table.size $t)) (then
+                     (if (i32.eqz (ref.is_null (table.get $t (local.get $at))))
+                       (then (return (i32.const 1))))
+                     (local.set $at (i32.add (local.get $at) (i32.const 1)))
+                     (br $l))))
+                   (i32.const 0))"
+            ),
+        )
+        .with(
+            "default",
+            format!(
+                "(drop (memory.grow (i32.const 60)))
+                 (if (call $finds (i32.const {}) (i32.const {HEAP})) (then (return (i32.const 65))))
+                 (if (call $finds (global.get $heap) (i32.const {END}))
+                   (then (return (i32.const 65))))
+                 (if (call $holds) (then (return (i32.const 65))))
+                 (memory.fill (i32.const {begin}) (i32.const 7) (i32.const {}))
+                 (table.fill $t (i32.const 0) (ref.func $f) (table.size $t))
+                 {ending}",
+                begin + own,
+                END - begin,
+            ),
+        )
+}
+
+const END: usize = 4 << 20;
+
+/// The engine keeps the memory of an instance that is gone for the next one.
+#[test]
+fn nothing_of_an_instance_is_left_in_the_memory_of_the_next() {
+    let answers = (format!("(i32.const {VIOLATIONS})"), None);
+    let traps = ("unreachable".to_owned(), Some(Fault::Trap));
+    let is_ended = (ENDLESS.to_owned(), Some(Fault::Time));
+    // Those that end by themselves have time enough on a busy machine.
+    for (endings, rounds, milliseconds) in [
+        ([&answers; 4], 200, 60_000),
+        ([&answers, &traps, &traps, &answers], 200, 60_000),
+        ([&answers, &is_ended, &traps, &is_ended], 4, 500),
+    ] {
+        let sandbox = sandbox(Limits {
+            instances: 1,
+            time: Duration::from_millis(milliseconds),
+            ..Limits::default()
+        });
+        // One instance may have three memories, so there is room for three, and a component gets the
+        // one that it had before: of four in turn, each gets that of another.
+        let all: Vec<_> = [0, 4 << 10, 64 << 10, 128 << 10]
+            .into_iter()
+            .zip(endings)
+            .map(|(own, (ending, fault))| {
+                let component = leaves_all_behind(own, ending).component();
+                let policy = load_in(&sandbox, &component);
+                (policy.unwrap_or_else(|error| panic!("{error}")), *fault)
+            })
+            .collect();
+        for _ in 0..rounds {
+            for (policy, fault) in &all {
+                assert_eq!(call_fault(policy), *fault);
+                // In its own place again.
+                assert_eq!(call_fault(policy), *fault);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_an_instance_leaves_behind_is_found_in_the_same_one() {
+    let module = leaves_all_behind(0, &format!("(i32.const {VIOLATIONS})"));
+    let policy = policy(&module);
+    let mut instance = policy.instance().expect("an instance");
+    let mut call = || instance.default_spec(super::gateway(), None);
+    assert!(call().is_ok());
+    let fault = call().err().map(|error| error.fault);
+    assert_eq!(fault, Some(Fault::Unreadable));
 }
