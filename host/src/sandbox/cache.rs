@@ -23,7 +23,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::compile::Compiler;
-use super::{Defect, Limits};
+use super::{Defect, Limits, shown};
 
 /// So many components are kept, and bytes of their code; the one that was made longest ago goes first.
 /// The manifest gives the folder 64 MiB.
@@ -70,7 +70,7 @@ pub(super) fn component(
         tracing::warn!(entry = name, %error, "compiled code is not kept");
     }
     // Only here the sizes of its parts are held against those of the pool.
-    load(engine, &code).map_err(|error| Defect::Parts(format!("{error:#}")))
+    load(engine, &code).map_err(|error| Defect::Parts(shown(&format!("{error:#}"))))
 }
 
 /// The code as a component.
@@ -157,9 +157,8 @@ impl Cache {
             // A link would lead elsewhere, a pipe would never end.
             .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
             .open(&path);
-        let mut file = match opened {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
+        let Some(mut file) = if_there(opened)? else {
+            return Ok(None);
         };
         let refuse = |why: &str| {
             let text = format!("{} is not used: {why}", path.display());
@@ -195,14 +194,16 @@ impl Cache {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
-            let metadata = entry.metadata()?;
+            let Some(metadata) = if_there(entry.metadata())? else {
+                continue;
+            };
             if !metadata.is_file() {
                 continue;
             }
             let name = entry.file_name();
             let age = metadata.modified()?.elapsed().unwrap_or_default();
             if name.to_string_lossy().starts_with(UNFINISHED) && age > LONGEST_WRITE {
-                std::fs::remove_file(entry.path())?;
+                if_there(std::fs::remove_file(entry.path()))?;
             }
             if !is_entry_name(&name) {
                 continue;
@@ -214,10 +215,19 @@ impl Cache {
         for (number, (_, path, length)) in entries.into_iter().rev().enumerate() {
             bytes += length;
             if number >= MOST_ENTRIES || bytes > MOST_BYTES {
-                std::fs::remove_file(path)?;
+                if_there(std::fs::remove_file(path))?;
             }
         }
         Ok(())
+    }
+}
+
+/// What came of something done to a file; none if it is gone, as where another process of ours thins the
+/// same folder.
+fn if_there<T>(done: io::Result<T>) -> io::Result<Option<T>> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        done => done.map(Some),
     }
 }
 
@@ -241,4 +251,29 @@ pub(super) fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_may_thin_one_folder_at_a_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache::open(&folder.path().join("cache")).expect("a cache");
+        for number in 0..1000 {
+            let name = format!("{number:064x}-{number:016x}.code");
+            File::create(cache.folder.join(name)).expect("a file");
+        }
+        std::thread::scope(|scope| {
+            let thinning: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| cache.forget_oldest()))
+                .collect();
+            for thinning in thinning {
+                thinning.join().expect("no panic").expect("thinned");
+            }
+        });
+        let left = std::fs::read_dir(&cache.folder).expect("entries").count();
+        assert_eq!(left, MOST_ENTRIES);
+    }
 }

@@ -2,9 +2,11 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use bytesize::ByteSize;
 use ofn_gateway::sandbox::{Cache, Compiler, Limits, Sandbox};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::load_in;
@@ -85,6 +87,26 @@ fn a_cache_that_grows_too_large_loses_what_is_oldest() {
 }
 
 #[test]
+fn a_cache_of_too_many_entries_loses_what_is_oldest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("cache");
+    let cache = Cache::open(&path).expect("a cache");
+    for age in 1..=70 {
+        let name = format!("{age:064x}-{age:016x}.code");
+        let file = std::fs::File::create(path.join(name)).expect("a file");
+        let then = std::time::SystemTime::now() - std::time::Duration::from_secs(age * 60);
+        file.set_modified(then).expect("a time");
+    }
+    let compiler = ofn_tests::host::compiler().expect("make build");
+    let sandbox = Sandbox::new(Limits::default(), compiler, Some(cache)).expect("the engine");
+    load_in(&sandbox, &Module::honest().component()).expect("it compiles");
+    let left = |age: u64| path.join(format!("{age:064x}-{age:016x}.code")).exists();
+    // And the new one.
+    assert!((1..=63).all(left));
+    assert!(!(64..=70).any(left));
+}
+
+#[test]
 fn every_byte_of_an_entry_counts() {
     let cached = Cached::new();
     let good = std::fs::read(&cached.entry).expect("the entry");
@@ -108,28 +130,79 @@ fn an_entry_that_is_cut_is_not_loaded() {
     }
 }
 
+/// The content of an entry of this name: a hash over its name and the code, and the code.
+fn entry(name: &str, code: &[u8]) -> Vec<u8> {
+    let hash = Sha256::new()
+        .chain_update(name)
+        .chain_update([0])
+        .chain_update(code);
+    [&hash.finalize()[..], code].concat()
+}
+
+/// The code of an entry, without the hash before it.
+fn code(entry: &Path) -> Vec<u8> {
+    std::fs::read(entry).expect("the entry")[32..].to_vec()
+}
+
+fn file_name(entry: &Path) -> &str {
+    let name = entry.file_name().expect("a name");
+    name.to_str().expect("text")
+}
+
 #[test]
 fn the_entry_of_another_component_is_not_loaded() {
-    let (cached, other) = (Cached::new(), Cached::new());
-    let other_component = Module::honest().with("default", "unreachable").component();
-    let renamed = {
-        let name = other.entry.file_name().expect("a name").to_owned();
-        let name = name.to_str().expect("text");
-        let digest = &name[..64];
-        use sha2::Digest as _;
-        let wanted = format!("{:x}", sha2::Sha256::digest(&other_component));
-        other.entry.with_file_name(name.replace(digest, &wanted))
+    let cached = Cached::new();
+    let other = Module::honest().with("default", "unreachable").component();
+    let digest = format!("{:x}", Sha256::digest(&other));
+    let renamed = file_name(&cached.entry).replace(&file_name(&cached.entry)[..64], &digest);
+    let renamed = cached.entry.with_file_name(renamed);
+    std::fs::rename(&cached.entry, &renamed).expect("renamed");
+    let loads = || load_in(&cached.without_compiler, &other).is_ok();
+    assert!(!loads());
+    // It is for its hash, which is over the name too, that it is not: who can make that is trusted.
+    let written = entry(file_name(&renamed), &code(&renamed));
+    std::fs::write(&renamed, written).expect("written");
+    assert!(loads());
+}
+
+/// Under the name that ours would have, with a hash that is right, as from a program of ours that is
+/// built otherwise.
+#[test]
+fn the_code_for_another_engine_is_not_loaded_and_compiled_anew() {
+    let cached = Cached::new();
+    let folder = cached.entry.parent().expect("the folder");
+    let cache = Cache::open(folder).expect("the cache");
+    let sandbox = |limits| {
+        let compiler = ofn_tests::host::compiler().expect("make build");
+        Sandbox::new(limits, compiler, Some(cache.clone())).expect("the engine")
     };
-    std::fs::rename(&other.entry, &renamed).expect("renamed");
-    assert!(load_in(&other.without_compiler, &other_component).is_err());
+    let other = Limits {
+        memory: ByteSize::mib(32),
+        ..Limits::default()
+    };
+    load_in(&sandbox(other), &cached.component).expect("it compiles");
+    let entries = std::fs::read_dir(folder).expect("entries");
+    let mut entries = entries.map(|entry| entry.expect("an entry").path());
+    let others = entries
+        .find(|entry| *entry != cached.entry)
+        .expect("another");
+    let written = entry(file_name(&cached.entry), &code(&others));
+    std::fs::write(&cached.entry, &written).expect("written");
+    assert!(!cached.loads());
+    assert!(load_in(&sandbox(Limits::default()), &cached.component).is_ok());
+    assert_ne!(std::fs::read(&cached.entry).expect("the entry"), written);
     assert!(cached.loads());
 }
 
 #[test]
-fn an_entry_that_others_can_write_is_not_loaded() {
+fn an_entry_that_others_can_use_is_not_loaded() {
     let cached = Cached::new();
-    std::fs::set_permissions(&cached.entry, Permissions::from_mode(0o620)).expect("chmod");
-    assert!(!cached.loads());
+    for mode in [0o640, 0o604, 0o620, 0o602, 0o660, 0o610, 0o601] {
+        std::fs::set_permissions(&cached.entry, Permissions::from_mode(mode)).expect("chmod");
+        assert!(!cached.loads(), "mode {mode:o}");
+    }
+    std::fs::set_permissions(&cached.entry, Permissions::from_mode(0o600)).expect("chmod");
+    assert!(cached.loads());
 }
 
 #[test]
@@ -189,9 +262,27 @@ fn an_entry_of_another_user_is_not_loaded() {
 #[test]
 fn a_folder_that_others_can_use_is_no_cache() {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("chmod");
-    let error = Cache::open(folder.path()).expect_err("refused");
-    assert!(error.to_string().contains("chmod go="), "{error}");
+    for mode in [0o755, 0o740, 0o720, 0o710, 0o704, 0o702, 0o701] {
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(mode)).expect("chmod");
+        let error = Cache::open(folder.path()).expect_err("refused");
+        assert!(error.to_string().contains("chmod go="), "{mode:o}: {error}");
+    }
+}
+
+#[test]
+fn a_folder_of_another_user_is_no_cache() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path().join("cache");
+    Cache::open(&folder).expect("a cache");
+    if std::os::unix::fs::chown(&folder, Some(65534), None).is_err() {
+        eprintln!("only root can give a folder away: not tried");
+        return;
+    }
+    let error = Cache::open(&folder).expect_err("refused");
+    assert!(
+        error.to_string().contains("belongs to user 65534"),
+        "{error}"
+    );
 }
 
 #[test]
