@@ -97,9 +97,7 @@ impl PolicyComponent {
             _room: room,
         };
         let mut instance = loaded.instance()?;
-        instance
-            .check_types()
-            .map_err(|error| Defect::Contract(shown(&format!("{error:#}"))))?;
+        instance.check_types().map_err(Defect::Contract)?;
         let description = vet::description(instance.describe()?)?;
         drop(instance);
         loaded.description = description;
@@ -167,32 +165,41 @@ impl Instance<'_> {
     }
 
     /// Finds out at load time whether every function has the type that the contract gives it.
-    fn check_types(&mut self) -> wasmtime::Result<()> {
-        type Checked<T> = (Result<T, Vec<Violation>>,);
+    fn check_types(&mut self) -> Result<(), String> {
+        type Checked<T> = Result<T, Vec<Violation>>;
+        type Defaulted = (Gateway, Option<GatewaySpec>);
+        type Asked = (EffectiveSpec, ObjectName);
         let exports = &self.component.exports;
-        let Self {
-            instance, store, ..
-        } = self;
-        instance.get_typed_func::<(), (Description,)>(&mut *store, &exports.describe)?;
-        instance.get_typed_func::<(Gateway, Option<GatewaySpec>), Checked<EffectiveSpec>>(
-            &mut *store,
-            &exports.default,
-        )?;
-        instance.get_typed_func::<(EffectiveSpec, ObjectName), Checked<Route>>(
-            &mut *store,
-            &exports.route_of,
-        )?;
-        instance.get_typed_func::<(Observation,), Checked<Vec<ServiceQuery>>>(
-            &mut *store,
+        self.check_type::<(), Description>("describe", &exports.describe)?;
+        self.check_type::<Defaulted, Checked<EffectiveSpec>>("default", &exports.default)?;
+        self.check_type::<Asked, Checked<Route>>("route-of", &exports.route_of)?;
+        self.check_type::<(Observation,), Checked<Vec<ServiceQuery>>>(
+            "service-queries",
             &exports.service_queries,
         )?;
-        instance
-            .get_typed_func::<(Observation,), Checked<Decision>>(&mut *store, &exports.decide)?;
-        instance.get_typed_func::<(Observation,), (GatewayStatus,)>(
-            &mut *store,
+        self.check_type::<(Observation,), Checked<Decision>>("decide", &exports.decide)?;
+        self.check_type::<(Observation,), GatewayStatus>(
+            "aggregate-status",
             &exports.aggregate_status,
-        )?;
-        Ok(())
+        )
+    }
+
+    fn check_type<P, R>(
+        &mut self,
+        function: &str,
+        index: &ComponentExportIndex,
+    ) -> Result<(), String>
+    where
+        P: ComponentNamedList + Lower,
+        (R,): ComponentNamedList + Lift,
+    {
+        self.instance
+            .get_typed_func::<P, (R,)>(&mut self.store, index)
+            .map(drop)
+            .map_err(|error| {
+                let error = shown(&format!("{error:#}"));
+                format!("the function {function} has another type: {error}")
+            })
     }
 
     /// `describe`. Asked once, before the component has a name by which it could be counted.

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::{SANDBOX, defect, load, load_in, sandbox};
-use ofn_tests::corpus::{self, Module};
+use ofn_tests::corpus::{self, FUNCTIONS, Module};
 
 fn refused(bytes: &[u8]) -> bool {
     matches!(defect(bytes), Defect::Compile(CompileError::Refused(_)))
@@ -123,13 +123,34 @@ fn a_component_without_the_contract_is_refused() {
     );
 }
 
+/// All functions of the contract.
+fn functions() -> impl Iterator<Item = &'static str> {
+    ["describe"].into_iter().chain(FUNCTIONS)
+}
+
+/// The contract with another line in place of the one that a function is declared in.
+fn contract_with(function: &str, line: impl Fn(&str) -> String) -> String {
+    let path = ofn_tests::host::workspace().join("wit/gateway.wit");
+    let contract = std::fs::read_to_string(path).expect("wit/gateway.wit");
+    let is_it = |line: &&str| line.starts_with(&format!("  {function}: func("));
+    let declared = contract.lines().find(is_it).expect("it is declared");
+    contract.replace(declared, &line(declared))
+}
+
+/// What is said of a component that keeps another contract.
+fn defect_against(contract: &str) -> String {
+    match defect(&Module::honest().component_for(contract)) {
+        Defect::Contract(detail) => detail,
+        other => panic!("{other}"),
+    }
+}
+
 #[test]
 fn a_component_without_a_function_of_the_contract_is_refused() {
-    let detail = contract_defect(
-        "(component (instance $empty)
-           (export \"openfunction:gateway/policy@0.1.0\" (instance $empty)))",
-    );
-    assert!(detail.contains("describe is missing"), "{detail}");
+    for function in functions() {
+        let detail = defect_against(&contract_with(function, |_| String::new()));
+        assert_eq!(detail, format!("the function {function} is missing"));
+    }
 }
 
 #[test]
@@ -149,15 +170,44 @@ fn another_version_of_the_contract_is_refused() {
 }
 
 #[test]
-fn a_function_of_another_type_is_refused() {
+fn a_function_with_another_answer_is_refused_by_its_name() {
+    for function in functions() {
+        let contract = contract_with(function, |line| {
+            let (arguments, _) = line.split_once("->").expect("an answer");
+            format!("{arguments} -> result<string, list<violation>>;")
+        });
+        let detail = defect_against(&contract);
+        let named = format!("the function {function} has another type: ");
+        assert!(detail.starts_with(&named), "{detail}");
+        assert!(detail.contains("expected"), "{detail}");
+    }
+}
+
+#[test]
+fn a_function_with_another_argument_is_refused_by_its_name() {
+    for function in FUNCTIONS {
+        let contract = contract_with(function, |line| {
+            let (_, answer) = line.split_once("->").expect("an answer");
+            format!("{function}: func(seen: kubernetes-gateway) -> {answer}")
+        });
+        let detail = defect_against(&contract);
+        let named = format!("the function {function} has another type: ");
+        assert!(detail.starts_with(&named), "{detail}");
+    }
+}
+
+#[test]
+fn a_record_with_another_field_is_refused_with_the_name_of_who_uses_it() {
     let path = ofn_tests::host::workspace().join("wit/gateway.wit");
     let contract = std::fs::read_to_string(path).expect("wit/gateway.wit");
     let other = contract.replace("path: string,", "path: list<u8>,");
     assert_ne!(contract, other);
-    match defect(&Module::honest().component_for(&other)) {
-        Defect::Contract(detail) => assert!(detail.contains("expected"), "{detail}"),
-        other => panic!("{other}"),
-    }
+    let detail = defect_against(&other);
+    assert!(
+        detail.starts_with("the function route-of has another type: "),
+        "{detail}"
+    );
+    assert!(detail.contains("expected"), "{detail}");
 }
 
 #[test]
@@ -179,6 +229,17 @@ fn a_component_of_too_many_tables_is_refused() {
     let module = Module::honest().with("more", "(table 1 funcref)".repeat(5));
     let defect = defect(&module.component());
     assert!(matches!(defect, Defect::Parts(_)), "{defect}");
+}
+
+/// The engine lists what is too large, one on each line.
+#[test]
+fn a_component_of_too_many_data_segments_is_refused_on_one_line() {
+    let module = Module::honest().with("more", "(data \"\")".repeat(90_000));
+    let defect = defect(&module.component());
+    assert!(matches!(defect, Defect::Parts(_)), "{defect}");
+    let error = defect.to_string();
+    assert!(!error.contains(char::is_control), "{error:?}");
+    assert!(error.len() < 1000, "{error}");
 }
 
 /// A component of so many of these, which lacks the contract: if it is not refused for its parts, it
