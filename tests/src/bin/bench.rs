@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use bytesize::ByteSize;
 use ofn_contract::{
     Condition, Gateway, GatewayClass, GatewaySpec, KeyValue, KubernetesGateway, Listener,
     ListenerStatus, ObjectName, Observation,
@@ -11,7 +12,7 @@ use ofn_contract::{
 use ofn_gateway::api;
 use ofn_gateway::pass::vet::Terms;
 use ofn_gateway::policies::Policies;
-use ofn_gateway::sandbox::Limits;
+use ofn_gateway::sandbox::{CompileError, Defect, Limits, Sandbox};
 use ofn_policy::{Policy, Standard};
 use ofn_tests::cluster::{Cluster, Kind, named};
 use ofn_tests::control_plane::{ControlPlane, User};
@@ -95,8 +96,8 @@ fn decisions() -> Result<()> {
 }
 
 /// Decisions of a good component while a bad one is called in a loop on another thread, against the
-/// same without it just before: each component of the corpus, and the misdeeds of `tests/hostile/`
-/// that take more than one kind of memory.
+/// same without it just before: each component of the corpus, the misdeeds of `tests/hostile/` that take
+/// more than one kind of memory, and one that is compiled again and again.
 fn beside_hostile() -> Result<()> {
     let sandbox = host::sandbox(Limits::default())?;
     let folder = host::policies_and_the_hostile_one()?;
@@ -141,6 +142,22 @@ fn beside_hostile() -> Result<()> {
                 .is_ok_and(|mut instance| instance.default_spec(gateway.clone(), None).is_err())
         })?;
     }
+    // Another process, so it takes a processor and no memory of this one.
+    let hasty = Sandbox::new(
+        Limits {
+            compile_time: Duration::from_millis(100),
+            compile_memory: ByteSize::gib(4),
+            ..Limits::default()
+        },
+        host::compiler()?,
+        None,
+    )?;
+    std::fs::write(file.path(), corpus::endless_to_compile())?;
+    beside.measure("a component that takes for ever to compile", decide, || {
+        let loaded = hasty.load(file.path());
+        let defect = loaded.err().map(|error| error.defect);
+        defect.is_some_and(|defect| matches!(*defect, Defect::Compile(CompileError::Time(_))))
+    })?;
     beside.rows();
     row(
         "memory that all of these took, resident",

@@ -7,13 +7,13 @@ mod limits;
 mod told;
 
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ofn_contract::{Gateway, GatewaySpec, ObjectName};
 use ofn_gateway::sandbox::{Defect, Fault, Limits, LoadError, PolicyComponent, Sandbox};
 use ofn_tests::host;
 
-use ofn_tests::corpus::Module;
+use ofn_tests::corpus::{self, Misdeed, Module, When};
 
 /// As by default, but quick to give up.
 static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| sandbox(Limits::default()));
@@ -85,18 +85,45 @@ fn an_honest_module_answers() {
     assert_eq!(fault(&Module::honest()), None);
 }
 
-/// A component can be loaded, and called, after one that misbehaved: nothing is left of that.
+/// While a bad one is loaded or called in a loop, and after that: nothing is left of it.
 #[test]
 fn a_good_component_serves_beside_each_of_the_others() {
     let good = load(&Module::honest().component()).expect("good");
-    let endless = Module::honest().with("default", "(loop $l (br $l)) unreachable");
-    let endless = load(&endless.component()).expect("loads");
-    std::thread::scope(|scope| {
-        let worst = scope.spawn(|| call_fault(&endless));
-        let until = std::time::Instant::now() + Duration::from_millis(100);
-        while std::time::Instant::now() < until {
-            assert_eq!(call_fault(&good), None);
+    for misdeed in corpus::all() {
+        let fails = misdeed_of(&misdeed);
+        let failures = AtomicUsize::new(0);
+        let is_over = AtomicBool::new(false);
+        let wrong = std::thread::scope(|scope| {
+            let bad = scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) && fails() == Some(misdeed.fault) {
+                    failures.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            let has_failed = || failures.load(Ordering::Relaxed) > 0;
+            let mut wrong = Vec::new();
+            while !has_failed() && !bad.is_finished() {
+                wrong.extend(call_fault(&good));
+            }
+            wrong.extend(call_fault(&good));
+            is_over.store(true, Ordering::Relaxed);
+            assert!(has_failed(), "{}", misdeed.name);
+            wrong
+        });
+        assert_eq!(wrong, [], "beside {}", misdeed.name);
+    }
+}
+
+/// Does a misdeed once, each time it is called.
+fn misdeed_of(misdeed: &Misdeed) -> Box<dyn Fn() -> Option<Fault> + Sync> {
+    let component = misdeed.module.component();
+    match misdeed.when {
+        When::Load => Box::new(move || match *load(&component).err()?.defect {
+            Defect::Call(error) => Some(error.fault),
+            other => panic!("{other}"),
+        }),
+        When::Call => {
+            let policy = load(&component).unwrap_or_else(|error| panic!("{error}"));
+            Box::new(move || call_fault(&policy))
         }
-        assert_eq!(worst.join().expect("no panic"), Some(Fault::Time));
-    });
+    }
 }
