@@ -186,6 +186,7 @@ fn compile_time() {
         matches!(defect, Defect::Compile(CompileError::Time(_))),
         "{defect}"
     );
+    assert_eq!(defect.reason(), "PolicyCompileTime");
 }
 
 #[test]
@@ -207,6 +208,7 @@ fn compile_memory() {
         matches!(defect, Defect::Compile(CompileError::Memory(_))),
         "{defect}"
     );
+    assert_eq!(defect.reason(), "PolicyCompileMemory");
 }
 
 #[test]
@@ -236,6 +238,7 @@ fn the_code_of_all_components_together() {
     let error = load_in(&sandbox, &standard()).err();
     let defect = *error.expect("refused").defect;
     assert!(matches!(defect, Defect::Room(..)), "{defect}");
+    assert_eq!(defect.reason(), "PolicyNoRoom");
     drop(two);
     assert!(load_in(&sandbox, &standard()).is_ok());
 }
@@ -264,6 +267,7 @@ fn the_types_of_a_component_count_as_code() {
     let error = load_in(&sandbox, &module(&types)).err();
     let defect = *error.expect("refused").defect;
     assert!(matches!(defect, Defect::Room(..)), "{defect}");
+    assert_eq!(defect.reason(), "PolicyNoRoom");
 }
 
 /// The largest stack that may be asked for leaves a thread of ours room.

@@ -23,12 +23,17 @@ use tempfile::TempDir;
 
 use super::{load_in, sandbox};
 
-/// What people see of a fault: a reason, and these words.
-fn shown(fault: Fault) -> (&'static str, &'static str) {
+/// What people see of a fault: a reason, and these words. Of memory there is more than one kind.
+fn shown(fault: Fault, name: &str) -> (&'static str, &'static str) {
     match fault {
         Fault::Trap => ("PolicyTrapped", "default trapped"),
         Fault::Time => ("PolicyTimeout", "(--policy-time)"),
-        Fault::Memory => ("PolicyOutOfMemory", "default failed"),
+        Fault::Memory if name.starts_with("memory") => ("PolicyOutOfMemory", "(--policy-memory)"),
+        Fault::Memory if name.starts_with("a_table") => ("PolicyOutOfMemory", "(--policy-table)"),
+        Fault::Memory if name.starts_with("handles") => {
+            ("PolicyOutOfMemory", "handle limit exceeded")
+        }
+        Fault::Memory => panic!("{name} takes another kind of memory"),
         Fault::Stack => ("PolicyOutOfStack", "(--policy-stack)"),
         Fault::TooLarge => ("PolicyAnswerTooLarge", "(--policy-answer)"),
         Fault::Unreadable => ("PolicyAnswerInvalid", "cannot be read"),
@@ -67,7 +72,7 @@ fn decided_by(policies: &Policies) -> Value {
 
 /// A pass with a component, in which it does this.
 fn is_told(name: &str, policies: &Policies, fault: Fault) {
-    let (reason, words) = shown(fault);
+    let (reason, words) = shown(fault, name);
     let figures = recorder();
     let status = metrics::with_local_recorder(&figures, || decided_by(policies));
     let ready = &status["conditions"][1];
@@ -100,23 +105,24 @@ fn whatever_goes_wrong_in_a_call_is_told_in_status_and_figures() {
     for misdeed in corpus::all() {
         if misdeed.when == When::Call {
             is_told(misdeed.name, &policies(&misdeed.module), misdeed.fault);
-            told.insert(shown(misdeed.fault).0);
+            told.insert(shown(misdeed.fault, misdeed.name).0);
         }
     }
     let honest = policies(&Module::honest());
     let _only = honest.standard().instance().expect("the only one");
-    is_told("an instance too many", &honest, Fault::Busy);
-    told.insert(shown(Fault::Busy).0);
+    let name = "an instance too many";
+    is_told(name, &honest, Fault::Busy);
+    told.insert(shown(Fault::Busy, name).0);
     let all = [
-        Fault::Trap,
-        Fault::Time,
-        Fault::Memory,
-        Fault::Stack,
-        Fault::TooLarge,
-        Fault::Unreadable,
-        Fault::Busy,
+        "PolicyAnswerInvalid",
+        "PolicyAnswerTooLarge",
+        "PolicyBusy",
+        "PolicyOutOfMemory",
+        "PolicyOutOfStack",
+        "PolicyTimeout",
+        "PolicyTrapped",
     ];
-    assert_eq!(told, all.map(|fault| shown(fault).0).into());
+    assert_eq!(told, all.into());
 }
 
 /// Every way in which a file can be no component: a name for each.
