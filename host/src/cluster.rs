@@ -19,6 +19,10 @@ use serde_json::Value;
 
 use crate::api;
 
+/// So many Services are read for all that a component asks. A question that would bring more gets none:
+/// it means no data plane, and must not cost us the memory that they take.
+pub const MOST_SERVICES: u16 = 100;
+
 /// The kinds of objects that are read or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {

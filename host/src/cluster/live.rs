@@ -15,12 +15,8 @@ use kube::{Client, Resource};
 use ofn_contract::{KeyValue, ObjectName, ServiceQuery};
 use serde_json::json;
 
-use super::{Change, Cluster, Kind, ReadError, Write, WriteError};
+use super::{Change, Cluster, Kind, MOST_SERVICES, ReadError, Write, WriteError};
 use crate::names;
-
-/// So many Services are read for one question. One with more answers means no data plane, and gets
-/// none: it must not cost us the memory that they take.
-const MOST_FOUND: u32 = 100;
 
 /// A cluster, spoken to through a client.
 #[derive(Clone)]
@@ -99,7 +95,7 @@ impl Cluster for Live {
         // EndpointSlices others' are only told, and what changes later causes another pass.
         let parameters = match kind {
             Kind::EndpointSlice => parameters.match_any(),
-            _ => parameters.limit(MOST_FOUND),
+            _ => parameters.limit(MOST_SERVICES.into()),
         };
         let listed = api.list(&parameters).await.map_err(|source| ReadError {
             what: format!("each {kind} for {query:?}"),

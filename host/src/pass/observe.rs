@@ -11,7 +11,7 @@ use ofn_contract::{EffectiveSpec, KeyValue, LabelQuery, ObjectName, ServiceQuery
 use serde::de::DeserializeOwned;
 
 use super::world::{World, recorded_targets, target_of};
-use crate::cluster::{Cluster, Kind, ReadError, name_of};
+use crate::cluster::{Cluster, Kind, MOST_SERVICES, ReadError, name_of};
 use crate::kubernetes_gateway::{GatewayClass, KubernetesGateway};
 use crate::{api, names};
 
@@ -152,7 +152,9 @@ pub async fn world<C: Cluster>(
     })
 }
 
-/// The Services that the component asked for, each once, by namespace and name.
+/// The Services that the component asked for, each once, by namespace and name: at most
+/// [`MOST_SERVICES`]. A question whose answers are too many, with those of the questions before it, gets
+/// none. One is asked after the other, so that what they are read from is not there for all at a time.
 pub async fn services<C: Cluster>(
     cluster: &C,
     queries: Vec<ServiceQuery>,
@@ -165,28 +167,30 @@ pub async fn services<C: Cluster>(
         ..interest
     };
     interested(&interest);
-    let found = try_join_all(
-        interest
-            .services
-            .iter()
-            .map(|query| cluster.list(Kind::Service, query)),
-    )
-    .await?;
-    let mut services: Vec<Service> = found
-        .into_iter()
-        .flatten()
-        .filter_map(|object| object.try_parse().ok())
-        .collect();
-    services.sort_by_key(|service| (service.namespace(), service.name_any()));
-    services.dedup_by_key(|service| (service.namespace(), service.name_any()));
-    let own = name_of(&world.gateway);
-    // The entry itself is never its own data plane.
-    services.retain(|service| {
-        service.namespace().as_deref() != Some(&own.namespace)
-            || service.name_any() != names::ENTRY_SERVICE
-    });
-    world.services = services;
+    let entry = ObjectName {
+        name: names::ENTRY_SERVICE.to_owned(),
+        ..name_of(&world.gateway)
+    };
+    let mut services: BTreeMap<ObjectName, Service> = BTreeMap::new();
+    for query in &interest.services {
+        let found = cluster.list(Kind::Service, query).await?;
+        let mut found: BTreeMap<_, _> = found.into_iter().filter_map(service).collect();
+        // The entry itself is never its own data plane.
+        found.remove(&entry);
+        found.retain(|name, _| !services.contains_key(name));
+        if services.len() + found.len() <= usize::from(MOST_SERVICES) {
+            services.append(&mut found);
+        }
+    }
+    world.services = services.into_values().collect();
     Ok(())
+}
+
+/// A Service without its `managedFields`, which may be the most of it, and its name.
+fn service(mut object: DynamicObject) -> Option<(ObjectName, Service)> {
+    object.metadata.managed_fields = None;
+    let name = name_of(&object);
+    Some((name, object.try_parse().ok()?))
 }
 
 /// The names of the entry's EndpointSlices, one for each address family.
@@ -206,4 +210,157 @@ where
             })
         })
         .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::offline::Offline;
+    use crate::cluster::{Write, WriteError};
+
+    /// A cluster that counts what is asked at a time.
+    #[derive(Default)]
+    struct Counting {
+        cluster: Offline,
+        now: AtomicUsize,
+        most: AtomicUsize,
+    }
+
+    impl Cluster for Counting {
+        fn now(&self) -> Timestamp {
+            self.cluster.now()
+        }
+
+        async fn get(
+            &self,
+            kind: Kind,
+            name: &ObjectName,
+        ) -> Result<Option<DynamicObject>, ReadError> {
+            self.cluster.get(kind, name).await
+        }
+
+        async fn list(
+            &self,
+            kind: Kind,
+            query: &ServiceQuery,
+        ) -> Result<Vec<DynamicObject>, ReadError> {
+            let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
+            self.most.fetch_max(now, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            self.now.fetch_sub(1, Ordering::Relaxed);
+            self.cluster.list(kind, query).await
+        }
+
+        async fn write(&self, write: &Write) -> Result<Option<DynamicObject>, WriteError> {
+            self.cluster.write(write).await
+        }
+    }
+
+    impl Counting {
+        /// So many Services with a label, each with a name of its own.
+        fn with(self, label: &str, number: usize) -> Self {
+            for number in 0..number {
+                let service = json!({
+                    "apiVersion": "v1",
+                    "kind": "Service",
+                    "metadata": {
+                        "namespace": "infra",
+                        "name": format!("{label}-{number}"),
+                        "labels": {"app": label},
+                        "managedFields": [{"manager": "somebody", "operation": "Apply"}],
+                    },
+                    "spec": {"ports": [{"port": 80}]},
+                });
+                let service = serde_json::from_value(service).expect("an object");
+                self.cluster.insert(Kind::Service, &service);
+            }
+            self
+        }
+
+        /// What is found for these questions.
+        async fn found(&self, queries: Vec<ServiceQuery>) -> Vec<Service> {
+            let gateway = json!({
+                "apiVersion": "networking.openfunction.io/v1alpha1",
+                "kind": "Gateway",
+                "metadata": {"namespace": "ofn", "name": "openfunction"},
+                "spec": {"domain": "ofn.io", "gatewayRef": {"namespace": "infra", "name": "any"}},
+            });
+            let gateway = serde_json::from_value(gateway).expect("a Gateway");
+            let mut world = world(&self.cluster, gateway, None, &mut |_| ())
+                .await
+                .expect("offline");
+            services(self, queries, &mut world, &mut |_| (), Interest::default())
+                .await
+                .expect("offline");
+            world.services
+        }
+    }
+
+    fn labelled(label: &str) -> ServiceQuery {
+        ServiceQuery::ByLabels(LabelQuery {
+            namespace: None,
+            labels: vec![KeyValue {
+                key: "app".to_owned(),
+                value: label.to_owned(),
+            }],
+        })
+    }
+
+    fn named(name: &str) -> ServiceQuery {
+        ServiceQuery::ByName(ObjectName {
+            namespace: "infra".to_owned(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// How many with each of these labels are found by the questions for them.
+    fn numbers(cluster: &Counting, labels: &[&str], queries: Vec<ServiceQuery>) -> Vec<usize> {
+        let found = futures::executor::block_on(cluster.found(queries));
+        let has = |service: &&Service, label: &str| {
+            service.labels().get("app").is_some_and(|app| app == label)
+        };
+        let number = |label: &&str| found.iter().filter(|service| has(service, label)).count();
+        labels.iter().map(number).collect()
+    }
+
+    #[test]
+    fn a_question_that_finds_too_many_services_with_those_before_it_gets_none() {
+        let cluster = Counting::default()
+            .with("a", 60)
+            .with("b", 41)
+            .with("c", 40)
+            .with("d", 1);
+        let labels = ["a", "b", "c", "d"];
+        let queries = || labels.map(labelled).to_vec();
+        assert_eq!(numbers(&cluster, &labels, queries()), [60, 0, 40, 0]);
+        let alone = Counting::default().with("a", 101);
+        assert_eq!(numbers(&alone, &["a"], vec![labelled("a")]), [0]);
+    }
+
+    #[test]
+    fn a_service_that_several_questions_find_counts_once() {
+        let cluster = Counting::default().with("a", 100);
+        let queries = vec![named("a-1"), labelled("a"), named("a-2"), labelled("a")];
+        assert_eq!(numbers(&cluster, &["a"], queries), [100]);
+    }
+
+    #[test]
+    fn questions_for_services_are_asked_one_after_the_other() {
+        let cluster = Counting::default().with("a", 2).with("b", 3);
+        let queries = vec![labelled("a"), labelled("b"), named("a-1")];
+        assert_eq!(numbers(&cluster, &["a", "b"], queries), [2, 3]);
+        assert_eq!(cluster.most.into_inner(), 1);
+    }
+
+    #[test]
+    fn who_wrote_the_fields_of_a_service_is_not_kept() {
+        let cluster = Counting::default().with("a", 1);
+        let found = futures::executor::block_on(cluster.found(vec![labelled("a")]));
+        assert!(found[0].metadata.managed_fields.is_none());
+    }
 }
