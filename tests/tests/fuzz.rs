@@ -125,4 +125,12 @@ fn every_target_is_fuzzed() {
     let mut targets: Vec<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     targets.sort();
     assert_eq!(files, targets);
+    let makefile = fs::read_to_string(workspace().join("Makefile")).expect("the Makefile");
+    let (_, listed) = makefile
+        .split_once("$(or $(FUZZ_TARGETS),")
+        .expect("a default");
+    let (listed, _) = listed.split_once(')').expect("its end");
+    let mut listed: Vec<_> = listed.split_whitespace().collect();
+    listed.sort();
+    assert_eq!(listed, targets, "of `make fuzz`");
 }
