@@ -6,7 +6,9 @@
 #[cfg(test)]
 mod tests;
 
-use ofn_contract::{KubernetesGateway, Listener, Observation, Refusal, ServiceQuery};
+use ofn_contract::{
+    GatewayTemplate, KubernetesGateway, Listener, Observation, Refusal, ServiceQuery, Violation,
+};
 use ofn_policy::entry::by_name;
 use ofn_policy::listeners::{Hostnames, Rules, is_taken, refusal};
 use ofn_policy::{About, Policy};
@@ -90,6 +92,17 @@ impl Policy for Istio {
         }
         is_taken("Istio", 15021, "its health checks", listener)?;
         RULES.place(listener, beside)
+    }
+
+    /// Where there are none here, Istio copies labels and annotations of the Gateway into the pods
+    /// that it makes, and so starts them anew when our record changes. Source:
+    /// `extractInfrastructureMetadata` in pilot/pkg/config/kube/gateway/deploymentcontroller.go.
+    fn template(&self, _seen: &Observation) -> Result<GatewayTemplate, Violation> {
+        Ok(GatewayTemplate {
+            labels: Vec::new(),
+            annotations: Vec::new(),
+            infrastructure: Some(r#"{"labels":{},"annotations":{}}"#.to_owned()),
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ofn_scene::objects::{class, gateway, service};
 use ofn_scene::{Answer, Scene};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Istio;
 
@@ -348,4 +348,16 @@ fn the_parameters_of_a_gateway_change_nothing() {
     let answer = asked(scene(rest).objects(&made));
     assert_eq!(answer.entry(), "infra/web-istio");
     assert_eq!(answer.refused(), [""; 0]);
+}
+
+/// It copies them where `spec.infrastructure` has none, and starts its Envoys anew when they change.
+#[test]
+fn what_we_record_on_a_gateway_of_ours_is_not_copied_to_istios_pods() {
+    let answer = asked(
+        Scene::with_def("infra/web", "istio")
+            .objects(&class("istio", "istio.io/gateway-controller")),
+    );
+    let infrastructure = answer.template().infrastructure.as_deref();
+    let infrastructure: Value = serde_json::from_str(infrastructure.unwrap_or("null")).unwrap();
+    assert_eq!(infrastructure, json!({"labels": {}, "annotations": {}}));
 }
