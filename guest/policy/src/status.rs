@@ -271,6 +271,13 @@ fn is_default(condition: &Condition) -> bool {
     condition.status == "Unknown" && condition.message == "Waiting for controller"
 }
 
+/// Whether it says that there is no conflict, whatever its status. Source: the AWS Load Balancer
+/// Controller, whose v2.15.0 to v3.1.0 have it the wrong way round, in
+/// controllers/gateway/listener_status_utils.go.
+fn is_no_conflict(condition: &Condition) -> bool {
+    condition.reason == "NoConflicts"
+}
+
 /// The conditions of a Gateway or a listener.
 struct Conditions<'a> {
     all: &'a [Condition],
@@ -334,7 +341,7 @@ impl<'a> Conditions<'a> {
     fn unhealthy(&self) -> Option<&'a Condition> {
         let is = |type_: &str, status: &str| {
             self.current(type_)
-                .filter(|condition| condition.status == status)
+                .filter(|condition| condition.status == status && !is_no_conflict(condition))
         };
         is("Accepted", "False")
             .or_else(|| is("Conflicted", "True"))
@@ -350,12 +357,13 @@ impl<'a> Conditions<'a> {
             .filter(|condition| self.is_current(condition))
             .filter(|condition| is_name(&condition.type_, LONGEST_TYPE))
             .filter(|condition| {
-                !matches!(
+                let is_said_already = matches!(
                     (condition.type_.as_str(), condition.status.as_str()),
                     ("Accepted" | "Programmed" | "Scheduled" | "Ready", _)
                         | ("ResolvedRefs", "True")
                         | ("Conflicted" | "Detached", "False")
-                )
+                );
+                !is_said_already && !is_no_conflict(condition)
             })
             .map(|condition| condition.renamed(&condition.type_))
             .collect();

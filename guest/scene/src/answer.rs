@@ -117,11 +117,16 @@ impl Answer {
 
     /// The same for `Ready` of a listener.
     pub fn listener_ready(&self, listener: &str) -> String {
+        self.listener_condition(listener, "Ready")
+    }
+
+    /// The same for any condition of a listener. Empty if it has none of that type.
+    pub fn listener_condition(&self, listener: &str, type_: &str) -> String {
         let mut listeners = self.status().listeners.iter();
         let listener = listeners
             .find(|other| other.name == listener)
             .expect("a listener");
-        text(&listener.conditions, "Ready")
+        text(&listener.conditions, type_)
     }
 
     /// Asserts that the status says that all is well with the Gateway and a listener, in the words that

@@ -79,6 +79,19 @@ status:
     assert_eq!(answer.entry(), "nowhere");
 }
 
+/// From v2.15.0 to v3.1.0 the AWS Load Balancer Controller says so of each good listener.
+#[test]
+fn a_conflict_whose_reason_is_that_there_is_none_is_none() {
+    let status = served("Hostname", "k8s-infra-web-1.elb.eu-west-1.amazonaws.com")
+        .replace("Conflicted, status: 'False'", "Conflicted, status: 'True'");
+    let answer = asked(scene("gateway.k8s.aws/alb", &status));
+    answer.assert_ready("ofn-http-internal");
+    assert_eq!(
+        answer.listener_condition("ofn-http-internal", "Conflicted"),
+        ""
+    );
+}
+
 #[test]
 fn a_service_with_the_label_of_the_gateway_api_needs_no_component() {
     for (controller, name) in [
