@@ -6,8 +6,8 @@
 #[cfg(test)]
 mod tests;
 
-use ofn_contract::{KeyValue, KubernetesGateway, Listener, Observation, Refusal, ServiceQuery};
-use ofn_policy::entry::{by_labels, by_name, data_plane};
+use ofn_contract::{KubernetesGateway, Listener, Observation, Refusal, Service, ServiceQuery};
+use ofn_policy::entry::{GATEWAY_NAME_LABEL, by_labels, by_name, data_plane};
 use ofn_policy::exposed;
 use ofn_policy::helm::NAME_LABEL;
 use ofn_policy::listeners::{Hostnames, Rules, is_taken};
@@ -49,12 +49,15 @@ impl Policy for NginxGatewayFabric {
         };
         let name = &gateway.name;
         let its_own = format!("{}-{}", name.name, gateway.class_name);
-        let queries = [
+        let label = (GATEWAY_NAME_LABEL, name.name.as_str());
+        let mut queries = vec![
             by_name(&name.namespace, &its_own),
-            // That of version 1.
-            by_labels(None, &[(NAME_LABEL, VERSION_1[0])]),
-            by_labels(None, &[(NAME_LABEL, VERSION_1[1])]),
+            by_labels(Some(&name.namespace), &[label]),
         ];
+        // The control plane of version 2 has the label of version 1's data plane.
+        if !seen.services.iter().any(is_control_plane) {
+            queries.extend(VERSION_1.map(|name| by_labels(None, &[(NAME_LABEL, name)])));
+        }
         queries.into_iter().flatten().collect()
     }
 
@@ -74,7 +77,7 @@ impl Policy for NginxGatewayFabric {
     fn read_status(&self, seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
         let mut gateway = gateway.clone();
         if let Some(service) = data_plane(seen, &self.data_plane(seen))
-            && service.labels.iter().any(is_of_version_1)
+            && is_of_version_1(service)
         {
             exposed::mark(&mut gateway, service, "NGINX");
         }
@@ -82,9 +85,16 @@ impl Policy for NginxGatewayFabric {
     }
 }
 
-/// A label of the one data plane of version 1. That of version 2 has the name of its Gateway there.
-fn is_of_version_1(label: &KeyValue) -> bool {
-    label.key == NAME_LABEL && VERSION_1.contains(&label.value.as_str())
+/// Whether it is the one data plane of version 1. That of version 2 has another name in its label.
+fn is_of_version_1(service: &Service) -> bool {
+    let mut labels = service.labels.iter();
+    labels.any(|label| label.key == NAME_LABEL && VERSION_1.contains(&label.value.as_str()))
+}
+
+/// Whether it is what the agents of version 2 connect to. Source: templates/service.yaml of the chart.
+fn is_control_plane(service: &Service) -> bool {
+    let mut ports = service.ports.iter();
+    ports.any(|port| port.name.as_deref() == Some("agent-grpc"))
 }
 
 ofn_component::export!(NginxGatewayFabric);

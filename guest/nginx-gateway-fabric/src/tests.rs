@@ -21,7 +21,8 @@ fn asked(scene: Scene) -> Answer {
 
 /// What version 2 has in the namespace of its release: the control plane, for its agents.
 fn control_plane() -> String {
-    service("nginx-gateway/ngf-nginx-gateway-fabric", &[CHART], &[443])
+    let service = service("nginx-gateway/ngf-nginx-gateway-fabric", &[CHART], &[443]);
+    service.replace("port-443", "agent-grpc")
 }
 
 #[test]
@@ -42,10 +43,24 @@ fn version_2_has_a_service_for_each_gateway() {
 
 #[test]
 fn the_control_plane_of_version_2_is_no_data_plane() {
-    assert_eq!(
-        asked(scene("{}").objects(&control_plane())).entry(),
-        "nowhere"
+    let answer = asked(
+        scene("{}")
+            .objects(&control_plane())
+            .listener("web", 443, "HTTPS"),
     );
+    assert_eq!(answer.entry(), "nowhere");
+}
+
+#[test]
+fn the_label_of_the_gateway_goes_before_a_version_1_elsewhere() {
+    // The name of the Gateway was cut in that of the Service.
+    let labels = [("gateway.networking.k8s.io/gateway-name", "web")];
+    let answer = asked(
+        scene("{}")
+            .objects(&service("apps/w-0123abcd-nginx", &labels, &[80]))
+            .objects(&service("nginx-gateway/ngf", &[CHART], &[80])),
+    );
+    assert_eq!(answer.entry(), "apps/w-0123abcd-nginx");
 }
 
 #[test]
