@@ -94,7 +94,7 @@ impl Policy for Apisix {
             gateway.clone()
         };
         if let Some(service) = data_plane(seen, &self.data_plane(seen)) {
-            exposed::mark(&mut gateway, service, "APISIX");
+            exposed::mark(&mut gateway, &seen.spec.listeners, service, "APISIX");
         }
         for condition in &mut gateway.conditions {
             if condition.message == "gateway proxy not found" {

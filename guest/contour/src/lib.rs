@@ -96,7 +96,7 @@ impl Policy for Contour {
         if let Some(service) = data_plane(seen, &self.data_plane(seen))
             && !is_the_provisioners(service, &gateway)
         {
-            exposed::mark(&mut gateway, service, "Envoy");
+            exposed::mark(&mut gateway, &seen.spec.listeners, service, "Envoy");
         }
         gateway
     }

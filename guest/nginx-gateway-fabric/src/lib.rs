@@ -79,7 +79,7 @@ impl Policy for NginxGatewayFabric {
         if let Some(service) = data_plane(seen, &self.data_plane(seen))
             && is_of_version_1(service)
         {
-            exposed::mark(&mut gateway, service, "NGINX");
+            exposed::mark(&mut gateway, &seen.spec.listeners, service, "NGINX");
         }
         gateway
     }

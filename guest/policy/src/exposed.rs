@@ -4,11 +4,17 @@
 use ofn_contract::protocol::transport;
 use ofn_contract::{Condition, KubernetesGateway, Listener, ListenerStatus, Service};
 
-/// Says of each listener whose port is not one of the Service that it is not reached. `also` is what
-/// has to open the port besides the Service, such as `Envoy`.
-pub fn mark(gateway: &mut KubernetesGateway, service: &Service, also: &str) {
+/// Says of each of our listeners whose port is not one of the Service that it is not reached: the
+/// entry has the ports that the user wrote. `also` is what has to open the port besides the Service,
+/// such as `Envoy`.
+pub fn mark(
+    gateway: &mut KubernetesGateway,
+    listeners: &[Listener],
+    service: &Service,
+    also: &str,
+) {
     for status in &mut gateway.listener_statuses {
-        let mut listeners = gateway.listeners.iter();
+        let mut listeners = listeners.iter();
         let listener = listeners.find(|listener| listener.name == status.name);
         // What the vendor says is wrong goes before.
         let mut conditions = status.conditions.iter();

@@ -10,7 +10,8 @@ mod entry_points;
 mod tests;
 
 use ofn_contract::{KubernetesGateway, Listener, Observation, Refusal, ServiceQuery};
-use ofn_policy::entry::by_name;
+use ofn_policy::entry::{by_name, data_plane};
+use ofn_policy::exposed;
 use ofn_policy::listeners::{Hostnames, Rules, is_same, refusal};
 use ofn_policy::settings::Setting;
 use ofn_policy::{About, Policy, helm};
@@ -109,7 +110,8 @@ impl Policy for Traefik {
         }
     }
 
-    /// Traefik names the container port, which the user did not write.
+    /// Traefik names the container port, which the user did not write, and does not know the ports of
+    /// its Service.
     fn read_status(&self, seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
         let mut gateway = gateway.clone();
         for status in &mut gateway.listener_statuses {
@@ -131,6 +133,10 @@ impl Policy for Traefik {
                     ));
                 }
             }
+        }
+        if let Some(service) = data_plane(seen, &self.data_plane(seen)) {
+            let also = "Traefik's entry points";
+            exposed::mark(&mut gateway, &seen.spec.listeners, service, also);
         }
         gateway
     }

@@ -1,7 +1,7 @@
 //! Traefik Proxy 3 as its Helm chart installs it, and otherwise.
 
 use crate::Traefik;
-use ofn_scene::objects::{class, service};
+use ofn_scene::objects::{class, gateway, programmed, service};
 use ofn_scene::{Answer, Scene};
 use serde_json::json;
 
@@ -305,4 +305,38 @@ fn the_container_port_in_what_traefik_says_is_explained() {
          policy.networking.openfunction.io/entry-points, which is 80=8000,443=8443/tls: write the container \
          ports of your entry points there"
     );
+}
+
+/// Traefik has the entry point, and its Service has no port for it.
+#[test]
+fn a_port_that_the_service_does_not_have_is_not_ready() {
+    let asked = |port, container_port, entry_points| {
+        let gateway = gateway(
+            "traefik/web",
+            "traefik",
+            &programmed(container_port, "HTTP"),
+        );
+        let answer = asked(
+            Scene::with_ref("traefik/web")
+                .setting("entry-points", entry_points)
+                .objects(RELEASE)
+                .objects(&gateway)
+                .listener("web", port, "HTTP"),
+        );
+        assert_eq!(answer.port("web"), Some(container_port));
+        answer.listener_ready("web")
+    };
+    for (port, container_port, entry_points) in [
+        (8000, 8000, "80=8000,443=8443/tls"),
+        (8080, 9080, "80=8000,8080=9080"),
+    ] {
+        assert_eq!(
+            asked(port, container_port, entry_points),
+            format!(
+                "False PortUnavailable: Service traefik/traefik has no port {port}/TCP: write one that \
+                 it has (80, 443), or add it to the Service and to Traefik's entry points"
+            )
+        );
+    }
+    assert_eq!(asked(80, 9080, "80=9080"), "True Ready: Valid listener");
 }
