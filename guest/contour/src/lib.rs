@@ -6,11 +6,14 @@
 #[cfg(test)]
 mod tests;
 
-use ofn_contract::{KubernetesGateway, Listener, Observation, Refusal, Service, ServiceQuery};
+use ofn_contract::{
+    Condition, KubernetesGateway, Listener, Observation, Refusal, Service, ServiceQuery,
+};
 use ofn_policy::entry::{by_labels, by_name, data_plane};
 use ofn_policy::exposed;
 use ofn_policy::helm::NAME_LABEL;
 use ofn_policy::listeners::{Hostnames, Rules, refusal};
+use ofn_policy::status::{WAITING, is_default};
 use ofn_policy::{About, Policy};
 
 const RULES: Rules = Rules {
@@ -90,13 +93,29 @@ impl Policy for Contour {
         }
     }
 
-    /// Contour programs an Envoy whose Service it does not change.
+    /// A static Contour programs an Envoy whose Service it does not change, and says nothing of a
+    /// Gateway that it does not serve.
     fn read_status(&self, seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
         let mut gateway = gateway.clone();
-        if let Some(service) = data_plane(seen, &self.data_plane(seen))
-            && !is_the_provisioners(service, &gateway)
-        {
+        let service = data_plane(seen, &self.data_plane(seen));
+        if service.is_some_and(|service| is_the_provisioners(service, &gateway)) {
+            return gateway;
+        }
+        if let Some(service) = service {
             exposed::mark(&mut gateway, &seen.spec.listeners, service, "Envoy");
+        }
+        if gateway.conditions.iter().all(is_default) {
+            gateway.conditions = vec![Condition {
+                type_: "Accepted".to_owned(),
+                status: "Unknown".to_owned(),
+                reason: "Pending".to_owned(),
+                message: format!(
+                    "{WAITING}: a Contour without its provisioner serves only the Gateway that \
+                     gateway.gatewayRef of its configuration names: write {} there",
+                    gateway.name
+                ),
+                observed_generation: None,
+            }];
         }
         gateway
     }

@@ -329,3 +329,41 @@ spec:
     assert_eq!(answer.entry(), "apps/envoy-web");
     assert_eq!(answer.listener_ready("web"), "True Ready: Valid listener");
 }
+
+/// A Gateway of whose conditions only the CRD's defaults are there, or none.
+const UNTOUCHED: [&str; 2] = [
+    "{}",
+    "
+status:
+  conditions:
+  - {type: Accepted, status: Unknown, reason: Pending, message: Waiting for controller}
+  - {type: Programmed, status: Unknown, reason: Pending, message: Waiting for controller}
+",
+];
+
+/// The Gateway that a static Contour serves is the one of its configuration.
+#[test]
+fn a_gateway_that_contour_was_not_told_of_says_what_to_do() {
+    for rest in UNTOUCHED {
+        let scene = || {
+            Scene::with_ref("apps/web")
+                .objects(&class("contour", CONTROLLER))
+                .objects(&gateway("apps/web", "contour", rest))
+        };
+        let told = "Unknown Pending: Waiting for controller: a Contour without its provisioner serves \
+                    only the Gateway that gateway.gatewayRef of its configuration names: write \
+                    apps/web there";
+        let envoy = service("projectcontour/envoy", &[], &[80]);
+        assert_eq!(asked(scene()).condition("Scheduled"), told);
+        assert_eq!(asked(scene().objects(&envoy)).condition("Scheduled"), told);
+        let provisioned = service(
+            "apps/envoy-web",
+            &[("projectcontour.io/owning-gateway-name", "web")],
+            &[80],
+        );
+        assert_eq!(
+            asked(scene().objects(&provisioned)).condition("Scheduled"),
+            "Unknown Pending: Waiting for controller"
+        );
+    }
+}

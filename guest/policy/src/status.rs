@@ -206,8 +206,11 @@ fn listener_status(listener: &Listener, gateway: &KubernetesGateway) -> Listener
 }
 
 fn pending(type_: &str) -> Condition {
-    condition(type_, "Unknown", "Pending", "Waiting for controller")
+    condition(type_, "Unknown", "Pending", WAITING)
 }
+
+/// What is said where nobody has said anything: the words of the CRD's defaults.
+pub const WAITING: &str = "Waiting for controller";
 
 /// What an implementation says about one thing.
 enum Verdict<'a> {
@@ -229,7 +232,7 @@ impl Verdict<'_> {
                 "Unknown",
                 "Pending",
                 format!(
-                    "Waiting for controller: what it last said ({} {}) is of generation {}, before \
+                    "{WAITING}: what it last said ({} {}) is of generation {}, before \
                      the last change",
                     stale.type_,
                     stale.status,
@@ -267,8 +270,8 @@ fn is_name(text: &str, most: usize) -> bool {
 
 /// A condition that nobody wrote: the CRD fills in today's types, and an implementation that writes
 /// the old ones leaves them. Source: the defaults of the Gateway CRD.
-fn is_default(condition: &Condition) -> bool {
-    condition.status == "Unknown" && condition.message == "Waiting for controller"
+pub fn is_default(condition: &Condition) -> bool {
+    condition.status == "Unknown" && condition.message == WAITING
 }
 
 /// Whether it says that there is no conflict, whatever its status. Source: the AWS Load Balancer
