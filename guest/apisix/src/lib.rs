@@ -117,46 +117,46 @@ fn is_version_1(seen: &Observation) -> bool {
 /// Version 1 leaves out the kinds that it does not expect, and a listener of which none is left.
 /// Source: `getAllowedKinds` in pkg/providers/gateway/translation/gateway.go.
 fn check_kinds(listener: &Listener) -> Result<(), Refusal> {
-    let expected: &[&str] = match listener.protocol.as_str() {
-        "HTTP" | "HTTPS" => &["HTTPRoute"],
-        "TLS" => &["TLSRoute", "TCPRoute"],
-        "TCP" => &["TCPRoute"],
-        _ => &["UDPRoute"],
+    let expected = match listener.protocol.as_str() {
+        "HTTP" | "HTTPS" => "HTTPRoute",
+        "TLS" => "TLSRoute",
+        "TCP" => "TCPRoute",
+        _ => "UDPRoute",
     };
     let allowed = field(listener, "allowedRoutes").unwrap_or_default();
-    let kinds = allowed["kinds"].as_array().map(Vec::as_slice);
-    match kinds {
-        None | Some([]) => Ok(()),
-        Some(kinds)
-            if kinds
-                .iter()
-                .any(|kind| expected.iter().any(|expected| kind["kind"] == *expected)) =>
-        {
-            Ok(())
-        }
-        Some(_) => Err(refusal(
-            listener,
-            "InvalidRouteKinds",
-            format!(
-                "version 1 of APISIX's ingress controller takes only {} for protocol {}: write that \
-                 into allowedRoutes.kinds of the listener, or remove them",
-                expected.join(" or "),
-                listener.protocol
-            ),
-        )),
+    let Some(kinds) = allowed["kinds"].as_array() else {
+        return Ok(());
+    };
+    if kinds.is_empty() || kinds.iter().any(|kind| kind["kind"] == expected) {
+        return Ok(());
     }
+    Err(refusal(
+        listener,
+        "InvalidRouteKinds",
+        format!(
+            "version 1 of APISIX's ingress controller takes only {expected} for protocol {}: write \
+             that into allowedRoutes.kinds of the listener, or remove them",
+            listener.protocol
+        ),
+    ))
 }
 
-/// A port of APISIX either ends TLS or passes it on.
+/// Version 2 does not pass TLS on, and does not end it on a port where another listener wants it
+/// passed on. Source: docs/en/latest/concepts/gateway-api.md; `portsWithConflictingTLSMode` in
+/// internal/controller/utils.go.
 fn check_tls_mode(listener: &Listener, beside: &[Listener]) -> Result<(), Refusal> {
-    let mode = |listener: &Listener| {
-        let tls = field(listener, "tls").unwrap_or_default();
-        tls["mode"].as_str().unwrap_or("Terminate").to_owned()
-    };
+    if is_passed_on(listener) {
+        return Err(refusal(
+            listener,
+            "UnsupportedValue",
+            "APISIX does not pass TLS on: write tls.mode Terminate, and a certificate into \
+             tls.certificateRefs of the listener",
+        ));
+    }
     let clash = beside.iter().find(|other| {
         other.port == listener.port
             && [listener, other].iter().all(|one| one.protocol == "TLS")
-            && mode(listener) != mode(other)
+            && is_passed_on(other)
     });
     match clash {
         None => Ok(()),
@@ -164,14 +164,16 @@ fn check_tls_mode(listener: &Listener, beside: &[Listener]) -> Result<(), Refusa
             listener,
             "ProtocolConflict",
             format!(
-                "APISIX either ends TLS on a port or passes it on, and listener {} has tls.mode {} \
-                 on port {}: write that mode, or another port",
-                other.name,
-                mode(other),
-                listener.port
+                "APISIX cannot end TLS on port {}, where listener {} has tls.mode Passthrough: write \
+                 another port",
+                listener.port, other.name
             ),
         )),
     }
+}
+
+fn is_passed_on(listener: &Listener) -> bool {
+    field(listener, "tls").is_some_and(|tls| tls["mode"] == "Passthrough")
 }
 
 ofn_component::export!(Apisix);

@@ -146,29 +146,37 @@ status:
     answer.assert_ready("ofn-http-internal");
 }
 
+/// A listener of TLS on port 9443.
+fn tls(name: &str, mode: &str) -> Value {
+    json!({
+        "name": name,
+        "port": 9443,
+        "protocol": "TLS",
+        "hostname": format!("{name}.ofn.io"),
+        "tls": {"mode": mode, "certificateRefs": [{"name": "certificate"}]},
+    })
+}
+
 #[test]
-fn tls_is_ended_or_passed_on_for_a_whole_port() {
-    let listener = |name: &str, mode: &str| {
-        json!({
-            "name": name,
-            "port": 9443,
-            "protocol": "TLS",
-            "hostname": format!("{name}.ofn.io"),
-            "tls": {"mode": mode, "certificateRefs": [{"name": "certificate"}]},
-        })
-    };
-    let answer = asked(
-        scene(VERSION_2, "{}")
-            .listener_as(listener("ends", "Terminate"))
-            .listener_as(listener("too", "Terminate"))
-            .listener_as(listener("passes", "Passthrough")),
-    );
+fn version_2_does_not_pass_tls_on() {
+    let asked = |controller| asked(scene(controller, "{}").listener_as(tls("web", "Passthrough")));
     assert_eq!(
-        answer.refusal("passes"),
-        "ProtocolConflict: APISIX either ends TLS on a port or passes it on, and listener ends has \
-         tls.mode Terminate on port 9443: write that mode, or another port"
+        asked(VERSION_2).refusal("web"),
+        "UnsupportedValue: APISIX does not pass TLS on: write tls.mode Terminate, and a certificate \
+         into tls.certificateRefs of the listener"
     );
-    assert_eq!(answer.refused(), ["passes"]);
+    assert_eq!(asked(VERSION_1).refused(), [""; 0]);
+}
+
+#[test]
+fn tls_is_not_ended_on_a_port_where_a_listener_of_somebody_else_has_it_passed_on() {
+    let theirs = json!({"spec": {"listeners": [tls("theirs", "Passthrough")]}});
+    let answer = asked(scene(VERSION_2, &theirs.to_string()).listener_as(tls("mine", "Terminate")));
+    assert_eq!(
+        answer.refusal("mine"),
+        "ProtocolConflict: APISIX cannot end TLS on port 9443, where listener theirs has tls.mode \
+         Passthrough: write another port"
+    );
 }
 
 /// A listener with these kinds of routes.
@@ -189,13 +197,16 @@ fn version_1_takes_a_listener_with_a_kind_of_route_that_it_expects() {
         ("HTTP", &[][..]),
         ("HTTP", &["HTTPRoute"]),
         ("HTTP", &["HTTPRoute", "GRPCRoute"]),
-        ("TLS", &["TCPRoute"]),
+        ("TLS", &["TLSRoute"]),
     ] {
         let answer = asked(scene(VERSION_1, "{}").listener_as(with_kinds(protocol, kinds)));
         assert_eq!(answer.refused(), [""; 0], "{protocol} {kinds:?}");
     }
-    for (protocol, only) in [("HTTP", "HTTPRoute"), ("TLS", "TLSRoute or TCPRoute")] {
-        let odd = with_kinds(protocol, &["GRPCRoute"]);
+    for (protocol, only, odd) in [
+        ("HTTP", "HTTPRoute", "GRPCRoute"),
+        ("TLS", "TLSRoute", "TCPRoute"),
+    ] {
+        let odd = with_kinds(protocol, &[odd]);
         assert_eq!(
             asked(scene(VERSION_1, "{}").listener_as(odd)).refusal("web"),
             format!(
@@ -264,5 +275,20 @@ fn a_port_that_the_service_of_apisix_does_not_have_is_not_ready() {
     assert_eq!(
         answer.listener_ready("ofn-http-internal"),
         "True Ready: Valid listener"
+    );
+}
+
+#[test]
+fn a_port_for_tcp_is_none_for_udp() {
+    let gateway = old(1, 1) + "spec: {listeners: [{name: dns, port: 80, protocol: UDP}]}";
+    let answer = asked(
+        scene(VERSION_1, &gateway)
+            .objects(&chart())
+            .listener("dns", 80, "UDP"),
+    );
+    assert_eq!(
+        answer.listener_ready("dns"),
+        "False PortUnavailable: Service apisix/apisix-gateway has no port 80/UDP: write one that it \
+         has (none), or add it to the Service and to APISIX"
     );
 }
