@@ -21,6 +21,7 @@ const RULES: Rules = Rules {
     vendor: "APISIX",
     protocols: &[&["HTTP", "HTTPS", "TLS", "TCP", "UDP"]],
     hostnames: Hostnames::Any,
+    passthrough: false,
 };
 
 const VERSION_1: &str = "apisix.apache.org/gateway-controller";

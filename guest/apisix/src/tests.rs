@@ -292,3 +292,14 @@ fn a_port_for_tcp_is_none_for_udp() {
          has (none), or add it to the Service and to APISIX"
     );
 }
+
+/// It is not offered to have TLS passed on, as other vendors do.
+#[test]
+fn tls_without_a_certificate_is_refused() {
+    let listener = json!({"name": "web", "port": 9443, "protocol": "TLS"});
+    assert_eq!(
+        asked(scene(VERSION_2, "{}").listener_as(listener)).refusal("web"),
+        "InvalidTLSConfiguration: APISIX does not serve protocol TLS without a certificate: write \
+         one into tls.certificateRefs of the listener"
+    );
+}

@@ -12,6 +12,7 @@ const RULES: Rules = Rules {
     vendor: "Cilium",
     protocols: &[&["HTTP", "HTTPS", "TLS"], &["TCP", "UDP"]],
     hostnames: Hostnames::Disjoint,
+    passthrough: true,
 };
 
 /// The policy.

@@ -24,6 +24,7 @@ const RULES: Rules = Rules {
         &["TCP"],
     ],
     hostnames: Hostnames::Different,
+    passthrough: true,
 };
 
 /// On what the provisioner makes for a Gateway.

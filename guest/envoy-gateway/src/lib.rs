@@ -16,6 +16,7 @@ const RULES: Rules = Rules {
     vendor: "Envoy Gateway",
     protocols: &[&["HTTP", "UDP"], &["HTTPS", "TLS", "UDP"], &["TCP", "UDP"]],
     hostnames: Hostnames::Different,
+    passthrough: true,
 };
 
 /// The policy.

@@ -18,6 +18,7 @@ const RULES: Rules = Rules {
     vendor: "Istio",
     protocols: &[&["HTTP", "HTTPS", "TLS", "TCP"]],
     hostnames: Hostnames::Any,
+    passthrough: true,
 };
 
 const INGRESS: &str = "istio.io/gateway-controller";

@@ -146,6 +146,16 @@ fn https_without_a_certificate_which_istio_would_skip_in_silence_is_refused() {
 }
 
 #[test]
+fn tls_without_a_certificate_may_be_passed_on() {
+    let listener = json!({"name": "web", "port": 443, "protocol": "TLS"});
+    assert_eq!(
+        asked(scene("{}").listener_as(listener)).refusal("web"),
+        "InvalidTLSConfiguration: Istio does not serve protocol TLS without a certificate: write one \
+         into tls.certificateRefs of the listener, or tls.mode Passthrough"
+    );
+}
+
+#[test]
 fn the_port_of_istios_health_checks_is_refused() {
     let answer = asked(scene("{}").listener("web", 15021, "HTTP"));
     assert_eq!(

@@ -19,6 +19,7 @@ const RULES: Rules = Rules {
     vendor: "Kong",
     protocols: &[&["HTTP"], &["HTTPS", "TLS"], &["TCP"], &["UDP"]],
     hostnames: Hostnames::Different,
+    passthrough: true,
 };
 
 const PUBLISH_SERVICE_ANNOTATION: &str = "konghq.com/publish-service";

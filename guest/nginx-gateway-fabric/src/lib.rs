@@ -18,6 +18,7 @@ const RULES: Rules = Rules {
     vendor: "NGINX Gateway Fabric",
     protocols: &[&["HTTP"], &["HTTPS", "TLS"], &["TCP", "UDP"]],
     hostnames: Hostnames::Disjoint,
+    passthrough: true,
 };
 
 const METRICS_PORT: Setting<Option<Port>> = Setting {

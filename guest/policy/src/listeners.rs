@@ -85,6 +85,8 @@ pub struct Rules {
     pub protocols: &'static [&'static [&'static str]],
     /// What is asked of the host names of listeners that share a port with different protocols.
     pub hostnames: Hostnames,
+    /// Whether a listener of protocol `TLS` may leave TLS to the function: `tls.mode: Passthrough`.
+    pub passthrough: bool,
 }
 
 /// What is asked of two host names.
@@ -141,12 +143,17 @@ impl Rules {
         if !needed || field(listener, "tls").is_some() {
             return Ok(());
         }
+        let or = if self.passthrough && listener.protocol == "TLS" {
+            ", or tls.mode Passthrough"
+        } else {
+            ""
+        };
         Err(refusal(
             listener,
             "InvalidTLSConfiguration",
             format!(
                 "{} does not serve protocol {} without a certificate: write one into \
-                 tls.certificateRefs of the listener",
+                 tls.certificateRefs of the listener{or}",
                 self.vendor, listener.protocol
             ),
         ))

@@ -29,6 +29,7 @@ const RULES: Rules = Rules {
     vendor: "Traefik",
     protocols: &[&["HTTP", "HTTPS", "TLS", "TCP"]],
     hostnames: Hostnames::Any,
+    passthrough: true,
 };
 
 /// The policy.
