@@ -21,6 +21,13 @@ const RULES: Rules = Rules {
     passthrough: true,
 };
 
+/// Source: `newListenerConfiguratorFactory` in gateway_listener.go of v1.6.2.
+const RULES_OF_VERSION_1: Rules = Rules {
+    vendor: "version 1 of NGINX Gateway Fabric",
+    protocols: &[&["HTTP"], &["HTTPS", "TLS"]],
+    ..RULES
+};
+
 const METRICS_PORT: Setting<Option<Port>> = Setting {
     name: "metrics-port",
     default: || Some(Port(9113)),
@@ -71,7 +78,12 @@ impl Policy for NginxGatewayFabric {
         if let Some(Port(port)) = METRICS_PORT.get(seen) {
             is_taken(RULES.vendor, port, "its metrics", listener)?;
         }
-        RULES.place(listener, beside)
+        let data_plane = data_plane(seen, &self.data_plane(seen));
+        let rules = match data_plane.is_some_and(is_of_version_1) {
+            true => RULES_OF_VERSION_1,
+            false => RULES,
+        };
+        rules.place(listener, beside)
     }
 
     /// Version 1 programs a data plane whose Service it does not change.

@@ -219,17 +219,22 @@ fn a_port_that_the_service_of_version_1_does_not_have_is_not_ready() {
 }
 
 #[test]
-fn a_port_for_tcp_is_none_for_udp() {
-    let answer = asked(
-        scene(&programmed(53, "UDP"))
-            .objects(&service("nginx-gateway/ngf", &[CHART], &[53]))
-            .listener("web", 53, "UDP"),
-    );
-    assert_eq!(
-        answer.listener_ready("web"),
-        "False PortUnavailable: Service nginx-gateway/ngf has no port 53/UDP: write one that it has \
-         (none), or add it to the Service and to NGINX"
-    );
+fn version_1_serves_neither_tcp_nor_udp() {
+    for protocol in ["TCP", "UDP"] {
+        let answer = asked(
+            scene("{}")
+                .objects(&service("nginx-gateway/ngf", &[CHART], &[53, 80]))
+                .listener("dns", 53, protocol),
+        );
+        assert_eq!(
+            answer.refusal("dns"),
+            format!(
+                "UnsupportedProtocol: version 1 of NGINX Gateway Fabric does not serve protocol \
+                 {protocol}: write one of HTTP, HTTPS, TLS"
+            )
+        );
+        assert_eq!(answer.refused(), ["dns"]);
+    }
 }
 
 /// How NGINX is to be run is said by a NginxProxy: that of the class, or of the Gateway.
