@@ -42,6 +42,13 @@ fn a_service_with_a_chosen_name_is_found() {
 }
 
 #[test]
+fn the_service_of_the_gateway_is_found_before_it_has_our_ports() {
+    let name = format!("{SYSTEM}/envoy-apps-web-3b4e3efd");
+    let answer = asked(scene().objects(&service(&name, &OWNED, &[8080])));
+    assert_eq!(answer.entry(), name);
+}
+
+#[test]
 fn in_gateway_namespace_mode_the_service_beside_the_gateway_is_found() {
     let mut labels = OWNED.to_vec();
     labels.push(("gateway.networking.k8s.io/gateway-name", "web"));
@@ -191,6 +198,48 @@ fn a_gateway_that_is_not_programmed_is_not_ready_in_envoy_gateways_words() {
         );
         assert_eq!(answer.entry(), "192.0.2.14");
     }
+}
+
+/// As merged Gateways of a class can be, whose listeners we do not see.
+#[test]
+fn a_listener_in_conflict_is_not_ready_in_envoy_gateways_words() {
+    let status = "
+status:
+  conditions:
+  - {type: Accepted, status: 'True', reason: ListenersNotValid, message: 'Listeners not valid: web', observedGeneration: 1}
+  - {type: Programmed, status: 'True', reason: Programmed, message: 'Address assigned to the Gateway, 1/1 envoy replicas available', observedGeneration: 1}
+  listeners:
+  - name: web
+    attachedRoutes: 0
+    supportedKinds: [{group: gateway.networking.k8s.io, kind: HTTPRoute}, {group: gateway.networking.k8s.io, kind: GRPCRoute}]
+    conditions:
+    - {type: Conflicted, status: 'True', reason: ProtocolConflict, message: 'All listeners for a given port must use a compatible protocol, conflicting listeners: apps/web/web, apps/other/raw', observedGeneration: 1}
+    - {type: Programmed, status: 'False', reason: Invalid, message: 'Listener is invalid, see other Conditions for details.', observedGeneration: 1}
+    - {type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: Listener references have been resolved, observedGeneration: 1}
+  - name: ofn-http-internal
+    attachedRoutes: 1
+    supportedKinds: [{group: gateway.networking.k8s.io, kind: HTTPRoute}, {group: gateway.networking.k8s.io, kind: GRPCRoute}]
+    conditions:
+    - {type: Programmed, status: 'True', reason: Programmed, message: Sending translated listener configuration to the data plane, observedGeneration: 1}
+    - {type: Accepted, status: 'True', reason: Accepted, message: Listener has been successfully translated, observedGeneration: 1}
+    - {type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: Listener references have been resolved, observedGeneration: 1}
+";
+    let scene = Scene::with_ref("apps/web").objects(&gateway("apps/web", "eg", status));
+    let answer = asked(scene.listener("web", 8080, "HTTP"));
+    let theirs = "All listeners for a given port must use a compatible protocol, conflicting \
+                  listeners: apps/web/web, apps/other/raw";
+    assert_eq!(
+        answer.listener_ready("web"),
+        format!("False ProtocolConflict: {theirs}")
+    );
+    assert_eq!(
+        answer.listener_ready("ofn-http-internal"),
+        "True Ready: Valid listener"
+    );
+    assert_eq!(
+        answer.condition("Ready"),
+        format!("False ProtocolConflict: Listener web: {theirs}")
+    );
 }
 
 /// Envoy Gateway says so beside good conditions of a listener.

@@ -217,7 +217,7 @@ fn point_at(service: &Service) -> EntryTarget {
 /// The Service that answers a query best: the one that has the most ports of our listeners, the
 /// first by name among equals. Those beside the Gateway go before others; if the others are of
 /// more than one namespace, nobody can say which of them is meant. One that is somewhere else and
-/// has none of our ports is something else.
+/// has none of our ports is something else, unless its labels name the Gateway.
 pub fn found<'a>(seen: &'a Observation, query: &ServiceQuery) -> Option<&'a Service> {
     let mut answers = seen
         .services
@@ -234,14 +234,19 @@ pub fn found<'a>(seen: &'a Observation, query: &ServiceQuery) -> Option<&'a Serv
             .filter(|(listener, _)| has(listener.port))
             .count()
     };
-    let is_beside = |service: &&Service| service.name.namespace == seen.spec.target.name.namespace;
-    let anywhere = matches!(
-        query,
+    let gateway = &seen.spec.target.name;
+    let is_beside = |service: &&Service| service.name.namespace == gateway.namespace;
+    let anywhere = match query {
         ServiceQuery::ByLabels(LabelQuery {
             namespace: None,
-            ..
-        })
-    );
+            labels,
+        }) => {
+            let mut parts = [&gateway.namespace, &gateway.name].into_iter();
+            let has = |part: &String| labels.iter().any(|label| label.value == *part);
+            labels.len() < 2 || !parts.all(has)
+        }
+        _ => false,
+    };
     let (beside, elsewhere): (Vec<&Service>, Vec<&Service>) = answers
         .filter(|service| !anywhere || serves(service) > 0)
         .partition(is_beside);
