@@ -165,25 +165,29 @@ fn target(new: &Gateway, wrong: &mut Vec<Violation>) -> Target {
     if !is_label(&name.namespace) {
         wrong.push(invalid(
             format!("{field}.namespace"),
-            format!("{:?} is not the name of a namespace", name.namespace),
+            format!(
+                "{:?} is not the name of a namespace: write lower case letters, digits and '-'",
+                name.namespace
+            ),
         ));
     }
-    if !is_subdomain(&name.name) {
-        wrong.push(invalid(
-            format!("{field}.name"),
-            format!("{:?} is not the name of an object", name.name),
-        ));
-    }
-    if class_name
-        .as_deref()
-        .is_some_and(|class| !is_subdomain(class))
-    {
-        wrong.push(invalid(
-            "spec.gatewayDef.gatewayClassName",
-            format!("{class_name:?} is not the name of a GatewayClass"),
-        ));
+    check_name(&format!("{field}.name"), &name.name, "an object", wrong);
+    if let Some(class) = &class_name {
+        let field = "spec.gatewayDef.gatewayClassName";
+        check_name(field, class, "a GatewayClass", wrong);
     }
     Target { name, class_name }
+}
+
+fn check_name(field: &str, name: &str, of: &str, wrong: &mut Vec<Violation>) {
+    if !is_subdomain(name) {
+        wrong.push(invalid(
+            field,
+            format!(
+                "{name:?} is not the name of {of}: write lower case letters, digits, '-' and '.'"
+            ),
+        ));
+    }
 }
 
 fn listeners(
@@ -206,12 +210,16 @@ fn listeners(
         {
             wrong.push(duplicate(
                 format!("{field}.name"),
-                format!("another listener is called {:?} too", written.name),
+                format!(
+                    "another listener is called {:?} too: write another name",
+                    written.name
+                ),
             ));
         }
         let mut listener = written.clone();
         let Ok(rest) = serde_json::from_str::<Map<String, Value>>(&written.rest) else {
-            wrong.push(invalid(field, "is not a JSON object"));
+            let message = "is not a JSON object: write {} where it has no other fields";
+            wrong.push(invalid(field, message));
             continue;
         };
         if written.name == DEFAULT_LISTENER {
@@ -250,7 +258,8 @@ fn listeners(
         wrong.push(too_many(
             LISTENERS,
             format!(
-                "has {} listeners, the default one included: a Gateway has room for {MOST_LISTENERS}",
+                "has {} listeners, the default one included: remove some, as a Gateway has room for \
+                 {MOST_LISTENERS}",
                 listeners.len()
             ),
         ));
@@ -288,7 +297,7 @@ fn check_annotations(new: &Gateway, wrong: &mut Vec<Violation>) {
             wrong.push(invalid(
                 format!("metadata.annotations[{ANNOTATION_PREFIX}default-listener]"),
                 format!(
-                    "{:?} is neither \"disabled\" nor \"enabled\"",
+                    "{:?} is none of the two: write \"disabled\" or \"enabled\"",
                     annotation.value
                 ),
             ));
@@ -297,15 +306,8 @@ fn check_annotations(new: &Gateway, wrong: &mut Vec<Violation>) {
 }
 
 fn check_listener(field: &str, listener: &Listener, wrong: &mut Vec<Violation>) {
-    if !is_subdomain(&listener.name) {
-        wrong.push(invalid(
-            format!("{field}.name"),
-            format!(
-                "{:?} is not the name of a listener: write lower case letters, digits, '-' and '.'",
-                listener.name
-            ),
-        ));
-    }
+    let name = format!("{field}.name");
+    check_name(&name, &listener.name, "a listener", wrong);
     if let Some(hostname) = listener.hostname.as_deref()
         && !is_hostname(hostname)
     {

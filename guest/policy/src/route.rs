@@ -31,8 +31,8 @@ pub fn route_of(spec: &EffectiveSpec, function: &ObjectName) -> Result<Route, Ve
         wrong.push(invalid(
             "spec.hostTemplate",
             format!(
-                "gives {external:?} for function {}/{}, which is not a host name",
-                function.namespace, function.name
+                "gives {external:?} for function {function}, which is not a host name: write one that \
+                 gives lower case letters, digits, '-' and '.'"
             ),
         ));
     }
@@ -47,18 +47,19 @@ pub fn route_of(spec: &EffectiveSpec, function: &ObjectName) -> Result<Route, Ve
     if !path.chars().all(is_printable) {
         wrong.push(invalid(
             "spec.pathTemplate",
-            format!("gives {path:?}, which is not a path"),
+            format!(
+                "gives {path:?} for function {function}, which is not a path: write one without \
+                 control characters"
+            ),
         ));
     }
     if path.len() > LONGEST_PATH {
         wrong.push(invalid(
             "spec.pathTemplate",
             format!(
-                "gives a path of {} characters for function {}/{}: an HTTPRoute has room for \
-                 {LONGEST_PATH}",
-                path.len(),
-                function.namespace,
-                function.name
+                "gives a path of {} characters for function {function}: write a shorter one, as an \
+                 HTTPRoute has room for {LONGEST_PATH}",
+                path.len()
             ),
         ));
     }
