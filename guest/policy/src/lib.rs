@@ -125,13 +125,13 @@ pub trait Policy {
 
     /// Which Services a decision needs to see.
     fn service_queries(&self, seen: &Observation) -> Result<Vec<ServiceQuery>, Vec<Violation>> {
-        settings::check(self.about().settings, &seen.settings)?;
+        settings::check(&self.about(), &seen.settings)?;
         entry::queries(seen, self.data_plane(seen))
     }
 
     /// What is wished, given what is there.
     fn decide(&self, seen: &Observation) -> Result<Decision, Vec<Violation>> {
-        settings::check(self.about().settings, &seen.settings)?;
+        settings::check(&self.about(), &seen.settings)?;
         let (listeners, refusals) = listeners::place(seen, |listener, beside| {
             self.map_listener(seen, listener, beside)
         });

@@ -18,6 +18,7 @@
 use ofn_contract::dns::is_subdomain;
 use ofn_contract::{KeyValue, Observation, Violation};
 
+use crate::About;
 use crate::violation::{invalid, required};
 
 /// Prefix of the annotation of a setting.
@@ -99,7 +100,8 @@ impl<T: Value> Declared for Setting<T> {
 }
 
 /// Refuses settings that the component does not declare, and values that they cannot have.
-pub fn check(declared: &[&dyn Declared], given: &[KeyValue]) -> Result<(), Vec<Violation>> {
+pub fn check(about: &About, given: &[KeyValue]) -> Result<(), Vec<Violation>> {
+    let declared = about.settings;
     let names: Vec<String> = declared
         .iter()
         .map(|setting| setting.declare().name)
@@ -109,11 +111,15 @@ pub fn check(declared: &[&dyn Declared], given: &[KeyValue]) -> Result<(), Vec<V
         .filter_map(|given| {
             let message = match names.iter().position(|name| *name == given.key) {
                 Some(index) => declared[index].check(&given.value).err()?,
-                None if names.is_empty() => {
-                    "is not known: the policy that serves this Gateway has no settings".to_owned()
-                }
+                None if names.is_empty() => format!(
+                    "is not known: remove it, as policy {}, which serves this Gateway, has no \
+                     settings",
+                    about.name
+                ),
                 None => format!(
-                    "is not known: the policy that serves this Gateway has {}",
+                    "is not known: remove it, or write one that policy {}, which serves this \
+                     Gateway, has: {}",
+                    about.name,
                     names.join(", ")
                 ),
             };
@@ -207,8 +213,21 @@ mod tests {
         }
     }
 
-    fn wrong(declared: &[&dyn Declared], key: &str, value: &str) -> (String, String) {
-        let wrong = check(declared, &[given(key, value)]).unwrap_err();
+    fn about(settings: &'static [&'static dyn Declared]) -> About {
+        About {
+            name: "acme",
+            version: "0.1.0",
+            controller_names: &[],
+            settings,
+        }
+    }
+
+    fn wrong(
+        declared: &'static [&'static dyn Declared],
+        key: &str,
+        value: &str,
+    ) -> (String, String) {
+        let wrong = check(&about(declared), &[given(key, value)]).unwrap_err();
         (wrong[0].field.clone(), wrong[0].message.clone())
     }
 
@@ -219,9 +238,16 @@ mod tests {
             field,
             "metadata.annotations[policy.networking.openfunction.io/certificates]"
         );
-        assert!(message.ends_with("has certificate"), "{message}");
+        assert_eq!(
+            message,
+            "is not known: remove it, or write one that policy acme, which serves this Gateway, has: \
+             certificate"
+        );
         let (_, message) = wrong(&[], "certificate", "");
-        assert!(message.ends_with("has no settings"), "{message}");
+        assert_eq!(
+            message,
+            "is not known: remove it, as policy acme, which serves this Gateway, has no settings"
+        );
     }
 
     #[test]
@@ -239,7 +265,7 @@ mod tests {
     fn values_of_the_declared_kind_are_taken() {
         for value in ["", "mine", "mine.example"] {
             assert_eq!(
-                check(&[&CERTIFICATE], &[given("certificate", value)]),
+                check(&about(&[&CERTIFICATE]), &[given("certificate", value)]),
                 Ok(())
             );
         }

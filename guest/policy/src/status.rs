@@ -61,7 +61,10 @@ pub fn aggregate(
             "Scheduled",
             "False",
             "NotFound",
-            format!("GatewayClass {} does not exist", gateway.class_name),
+            format!(
+                "GatewayClass {} does not exist: create it, or name another one",
+                gateway.class_name
+            ),
         ),
         verdict => verdict.condition("Scheduled", scheduled()),
     };
@@ -146,7 +149,11 @@ fn listener_condition(listener: &str, bad: &Condition) -> Condition {
 
 fn not_found(spec: &EffectiveSpec) -> GatewayStatus {
     let name = &spec.target.name;
-    let message = format!("Gateway {}/{} does not exist", name.namespace, name.name);
+    let mut message = format!("Gateway {name} does not exist");
+    // One that is defined is created by us.
+    if spec.target.class_name.is_none() {
+        message.push_str(": create it, or name another one");
+    }
     let missing = |type_| condition(type_, "False", "NotFound", message.clone());
     GatewayStatus {
         conditions: vec![missing("Scheduled"), missing("Ready")],
