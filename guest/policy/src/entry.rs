@@ -98,7 +98,7 @@ pub fn ports(listeners: &[Listener]) -> Vec<EntryPort> {
     let mut ports: Vec<EntryPort> = Vec::new();
     for (listener, protocol) in first_of_each_port(listeners) {
         let free = |name: &str| !ports.iter().any(|port| port.name == name);
-        let plain = format!("{}-{}", protocol.to_lowercase(), listener.port);
+        let plain = format!("{}-{}", protocol.to_ascii_lowercase(), listener.port);
         let numbered = (2..).map(|number| format!("{plain}-{number}"));
         let name = [listener.name.clone(), plain.clone()]
             .into_iter()
@@ -299,7 +299,7 @@ fn addresses(seen: &Observation) -> impl Iterator<Item = Address> {
                 Some((name, port)) if port.parse::<u16>().is_ok() => name,
                 _ => &address.value,
             };
-            let name = name.trim_end_matches('.').to_lowercase();
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
             is_dns_name(&name).then_some(Address::Name(name))
         })
 }

@@ -85,6 +85,8 @@ fn an_address_is_what_it_is_and_not_what_it_says() {
         ("IPAddress", "2001:db8::1", "2001:db8::1"),
         ("IPAddress", "2001:0db8:0::0:1", "2001:db8::1"),
         ("Hostname", "no host name", "nowhere"),
+        // The sign for Kelvin, whose lower case is a k.
+        ("Hostname", "\u{212a}.example.com", "nowhere"),
         ("Hostname", "", "nowhere"),
         ("IPAddress", "127.0.0.1", "nowhere"),
         ("example.com/NamedAddress", "mine", "nowhere"),
