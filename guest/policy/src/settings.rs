@@ -179,6 +179,18 @@ impl Value for Port {
     }
 }
 
+impl Value for bool {
+    const KIND: &'static str = "true or false";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "is neither".to_owned())
+    }
+
+    fn text(&self) -> String {
+        if *self { "true" } else { "false" }.to_owned()
+    }
+}
+
 /// A value, or nothing where the text is empty.
 impl<T: Value> Value for Option<T> {
     const KIND: &'static str = T::KIND;

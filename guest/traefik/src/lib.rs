@@ -24,6 +24,12 @@ const ENTRY_POINTS: Setting<EntryPoints> = Setting {
     help: "Which port of Traefik's container each listener port is served on.",
 };
 
+const EXPERIMENTAL_CHANNEL: Setting<bool> = Setting {
+    name: "experimental-channel",
+    default: || false,
+    help: "Whether Traefik runs with providers.kubernetesGateway.experimentalChannel, and serves TCP.",
+};
+
 /// Listeners of any protocol share an entry point: Traefik looks at what comes.
 const RULES: Rules = Rules {
     vendor: "Traefik",
@@ -42,7 +48,7 @@ impl Policy for Traefik {
             name: "traefik",
             version: env!("CARGO_PKG_VERSION"),
             controller_names: &["traefik.io/gateway-controller"],
-            settings: &[&ENTRY_POINTS],
+            settings: &[&ENTRY_POINTS, &EXPERIMENTAL_CHANNEL],
         }
     }
 
@@ -59,6 +65,19 @@ impl Policy for Traefik {
         beside: &[Listener],
     ) -> Result<Listener, Refusal> {
         let placed = RULES.place(listener, &[])?;
+        // Source: `supportedRouteKinds` in pkg/provider/kubernetes/gateway/kubernetes.go.
+        if placed.protocol == "TCP" && !EXPERIMENTAL_CHANNEL.get(seen) {
+            return Err(refusal(
+                listener,
+                "UnsupportedProtocol",
+                format!(
+                    "Traefik serves protocol TCP only with its option experimentalChannel: write \
+                     protocol HTTP, HTTPS or TLS, or enable the option and write \"true\" into \
+                     annotation {}",
+                    EXPERIMENTAL_CHANNEL.annotation()
+                ),
+            ));
+        }
         let entry_points = ENTRY_POINTS.get(seen);
         let port = match entry_points.map(listener) {
             Mapped::To(port) => port,

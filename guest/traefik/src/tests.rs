@@ -157,6 +157,39 @@ fn protocols_that_traefik_does_not_know_are_refused() {
     );
 }
 
+/// Traefik would say that it is in conflict, and call the whole Gateway not accepted.
+#[test]
+fn tcp_is_refused_where_the_experimental_channel_is_not_enabled() {
+    for (value, refusal) in [
+        (
+            "false",
+            "UnsupportedProtocol: Traefik serves protocol TCP only with its option \
+             experimentalChannel: write protocol HTTP, HTTPS or TLS, or enable the option and write \
+             \"true\" into annotation policy.networking.openfunction.io/experimental-channel",
+        ),
+        ("true", ""),
+    ] {
+        let scene = release().setting("experimental-channel", value);
+        assert_eq!(
+            asked(scene.listener("raw", 80, "TCP")).refusal("raw"),
+            refusal
+        );
+    }
+    let answer = asked(release().listener("raw", 80, "TCP"));
+    assert_eq!(answer.refused(), ["raw"]);
+}
+
+#[test]
+fn an_experimental_channel_that_is_neither_is_a_violation_of_its_annotation() {
+    assert_eq!(
+        asked(release().setting("experimental-channel", "yes")).violations(),
+        [
+            "metadata.annotations[policy.networking.openfunction.io/experimental-channel]: \"yes\" is \
+             neither: write true or false"
+        ]
+    );
+}
+
 #[test]
 fn https_without_a_certificate_is_refused() {
     let listener = json!({"name": "websecure", "port": 443, "protocol": "HTTPS"});
