@@ -368,7 +368,7 @@ fn an_unknown_setting_is_told_with_its_field() {
     assert_eq!(
         play(&cluster).condition("Ready"),
         "False Invalid: metadata.annotations[policy.networking.openfunction.io/size]: is not known: \
-         the policy that serves this Gateway has no settings"
+         remove it, as policy aws-load-balancer, which serves this Gateway, has no settings"
     );
 }
 

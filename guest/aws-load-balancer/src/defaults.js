@@ -71,7 +71,10 @@ function targetOf({ gatewayRef, gatewayDef }, own, wrong) {
   };
   const check = (part, value, isRight, what) => {
     if (!isRight(value)) {
-      wrong.push(invalid(`${field}.${part}`, `${quoted(value)} is not the name of ${what}`));
+      const letters = isRight === isLabel ? "digits and '-'" : "digits, '-' and '.'";
+      const instead = `write lower case letters, ${letters}`;
+      const named = `${quoted(value)} is not the name of ${what}: ${instead}`;
+      wrong.push(invalid(`${field}.${part}`, named));
     }
   };
   check('namespace', namespace, isLabel, 'a namespace');
@@ -84,7 +87,8 @@ function listenersOf(written, annotations, domains, old, wrong) {
   const choice = valueOf(annotations, DEFAULT_LISTENER_ANNOTATION) ?? '';
   if (!['disabled', 'enabled', ''].includes(choice)) {
     const field = `metadata.annotations[${DEFAULT_LISTENER_ANNOTATION}]`;
-    wrong.push(invalid(field, `${quoted(choice)} is neither "disabled" nor "enabled"`));
+    const instead = 'write "disabled" or "enabled"';
+    wrong.push(invalid(field, `${quoted(choice)} is none of the two: ${instead}`));
   }
   const isWanted = choice !== 'disabled';
   const isThere = written.some(({ name }) => name === DEFAULT_LISTENER);
@@ -95,7 +99,7 @@ function listenersOf(written, annotations, domains, old, wrong) {
   }
   // So much is not looked at one by one: a call has its time.
   if (count > MOST_LISTENERS) {
-    const room = `a Gateway has room for ${MOST_LISTENERS}`;
+    const room = `remove some, as a Gateway has room for ${MOST_LISTENERS}`;
     const what = `has ${count} listeners, the default one included: ${room}`;
     wrong.push(violation(LISTENERS, 'FieldValueTooMany', what));
     return [];
@@ -108,7 +112,7 @@ function listenersOf(written, annotations, domains, old, wrong) {
     const field = `${LISTENERS}[${index}]`;
     checkListener(field, listener, wrong);
     if (written.findIndex(({ name }) => name === listener.name) < index) {
-      const what = `another listener is called ${quoted(listener.name)} too`;
+      const what = `another listener is called ${quoted(listener.name)} too: write another name`;
       wrong.push(violation(`${field}.name`, 'FieldValueDuplicate', what));
     }
     if (listener.name !== DEFAULT_LISTENER) {
@@ -145,7 +149,7 @@ function checkListener(field, { name, hostname, port, protocol, rest }, wrong) {
     wrong.push(invalid(`${field}.protocol`, `${quoted(protocol)} is not a protocol: ${instead}`));
   }
   if (!isObject(rest)) {
-    wrong.push(invalid(field, 'is not a JSON object'));
+    wrong.push(invalid(field, 'is not a JSON object: write {} where it has no other fields'));
   }
 }
 

@@ -39,7 +39,7 @@ export const policy = {
 function checkSettings({ settings }) {
   const wrong = settings.map(({ key }) => invalid(
     `metadata.annotations[policy.networking.openfunction.io/${key}]`,
-    'is not known: the policy that serves this Gateway has no settings',
+    'is not known: remove it, as policy aws-load-balancer, which serves this Gateway, has no settings',
   ));
   if (wrong.length > 0) throw wrong;
 }

@@ -26,7 +26,8 @@ export function routeOf(spec, { namespace, name }) {
   const key = spec.httpRouteLabelKey;
   const of = `for function ${namespace}/${name}`;
   if (wrong.length === 0 && !isHostname(external)) {
-    const what = `gives ${quoted(external)} ${of}, which is not a host name`;
+    const instead = "write one that gives lower case letters, digits, '-' and '.'";
+    const what = `gives ${quoted(external)} ${of}, which is not a host name: ${instead}`;
     wrong.push(invalid('spec.hostTemplate', what));
   }
   if (!isLabelKey(key)) {
@@ -35,10 +36,12 @@ export function routeOf(spec, { namespace, name }) {
     wrong.push(invalid('spec.httpRouteLabelKey', what));
   }
   if (!isPrintable(path)) {
-    wrong.push(invalid('spec.pathTemplate', `gives ${quoted(path)} ${of}, which is not a path`));
+    const instead = 'write one without control characters';
+    const what = `gives ${quoted(path)} ${of}, which is not a path: ${instead}`;
+    wrong.push(invalid('spec.pathTemplate', what));
   }
   if (byteLength(path) > LONGEST_PATH) {
-    const room = `an HTTPRoute has room for ${LONGEST_PATH} bytes`;
+    const room = `write a shorter one, as an HTTPRoute has room for ${LONGEST_PATH} bytes`;
     wrong.push(invalid('spec.pathTemplate', `gives a path ${of} that is too long: ${room}`));
   }
   if (wrong.length > 0) throw wrong;

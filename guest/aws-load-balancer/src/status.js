@@ -20,6 +20,8 @@ const MOST_TEXT = 200_000;
 // it serves the others.
 const LISTENERS_NOT_VALID = 'ListenersNotValid';
 
+const MISSING = 'create it, or name another one';
+
 const condition = (type, status, reason, message) => ({
   type,
   status,
@@ -41,7 +43,7 @@ export function aggregate({ spec, kubernetesGateway: gateway, gatewayClass }) {
   const bad = listeners.find(({ conditions }) => conditions[0].status !== 'True');
   const seen = read(gateway.conditions, gateway.writtenGeneration);
   // Nobody reports on a Gateway without a class.
-  const orphan = !gatewayClass && `GatewayClass ${gateway.className} does not exist`;
+  const orphan = !gatewayClass && `GatewayClass ${gateway.className} does not exist: ${MISSING}`;
   const scheduled = scheduledOf(seen, bad, orphan);
   const ready = readyOf(seen, bad, orphan && scheduled);
   return shortened({
@@ -77,8 +79,10 @@ function readyOf({ accepted, programmed }, bad, orphaned) {
   return verdict(programmed, 'Ready', READY);
 }
 
-function notFound({ target: { name }, listeners }) {
-  const message = `Gateway ${name.namespace}/${name.name} does not exist`;
+function notFound({ target: { name, className }, listeners }) {
+  const what = `Gateway ${name.namespace}/${name.name} does not exist`;
+  // One that is defined is created by us.
+  const message = className ? what : `${what}: ${MISSING}`;
   const missing = (type) => condition(type, 'False', 'NotFound', message);
   return {
     conditions: [missing('Scheduled'), missing('Ready')],
