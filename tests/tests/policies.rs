@@ -80,6 +80,10 @@ fn a_component_serves_the_controllers_that_it_names_and_the_standard_one_all_oth
         ("projectcontour.io/projectcontour/contour", "contour"),
         ("istio.io/gateway-controller", "istio"),
         ("istio.io/mesh-controller", "istio"),
+        ("istio.io/eastwest-controller", "istio"),
+        ("istio.io/unmanaged-gateway", "istio"),
+        ("istio.io/agentgateway-waypoint-controller", "istio"),
+        ("istio.io/agentgateway-controller", "standard"),
         (
             "gateway.envoyproxy.io/gatewayclass-controller",
             "envoy-gateway",
@@ -94,7 +98,14 @@ fn a_component_serves_the_controllers_that_it_names_and_the_standard_one_all_oth
         ),
         ("konghq.com/kic-gateway-controller", "kong"),
         ("konghq.com/gateway-operator", "standard"),
+        ("kgateway.dev/kgateway", "standard"),
         ("gateway.k8s.aws/alb", "standard"),
+        ("gateway.k8s.aws/nlb", "standard"),
+        (
+            "application-networking.k8s.aws/gateway-api-controller",
+            "standard",
+        ),
+        ("haproxy.org/gateway-controller", "standard"),
         ("networking.gke.io/gateway", "standard"),
     ] {
         let policy = POLICIES.for_controller(controller);
@@ -229,7 +240,10 @@ fn without_its_class_a_gateway_is_decided_on_as_before() {
     assert_eq!(listeners(&cluster), before);
     assert_eq!(gateway["status"]["policy"]["name"], "traefik");
     let scheduled = &gateway["status"]["conditions"][0];
-    assert_eq!(scheduled["message"], "GatewayClass gone does not exist");
+    assert_eq!(
+        scheduled["message"],
+        "GatewayClass gone does not exist: create it, or name another one"
+    );
 }
 
 /// As an Istio, Envoy Gateway or NGINX whose controller was given another name.

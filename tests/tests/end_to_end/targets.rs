@@ -104,7 +104,10 @@ async fn a_gateway_that_does_not_exist_yet_is_reported_and_served_when_it_comes(
             has_condition(object, "Ready", "False", Some("NotFound"))
         })
         .await?;
-    let message = format!("Gateway {}/late does not exist", scene.infra);
+    let message = format!(
+        "Gateway {}/late does not exist: create it, or name another one",
+        scene.infra
+    );
     ensure!(
         condition(&object, "Scheduled")
             .is_some_and(|scheduled| scheduled["message"] == message.as_str())
@@ -137,7 +140,7 @@ async fn a_class_that_does_not_exist_yet_is_reported_and_forgotten_when_it_comes
             has_condition(object, "Ready", "False", Some("NotFound"))
         })
         .await?;
-    let message = format!("GatewayClass {class} does not exist");
+    let message = format!("GatewayClass {class} does not exist: create it, or name another one");
     ensure!(
         condition(&object, "Ready").is_some_and(|ready| ready["message"] == message.as_str()),
         "{object:#}"
