@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use ofn_contract::{Listener, Observation, Refusal, ServiceQuery};
+use ofn_contract::{Listener, Observation, Refusal, Service, ServiceQuery};
 use ofn_policy::entry::{by_labels, by_name};
 use ofn_policy::listeners::{Hostnames, Rules};
 use ofn_policy::{About, Policy};
@@ -38,6 +38,15 @@ impl Policy for Cilium {
             by_name(&name.namespace, &format!("cilium-gateway-{}", name.name)),
         ];
         queries.into_iter().flatten().collect()
+    }
+
+    /// In the host's network Envoy listens on the nodes, and the Service is none for load balancers.
+    /// It may be none by the parameters of the class too: where there are some, nothing is known.
+    /// Source: `toServiceType` in operator/pkg/model/translation/gateway-api/translator.go.
+    fn is_reached(&self, seen: &Observation, service: &Service) -> bool {
+        let class = seen.gateway_class.as_ref();
+        let is_chosen = class.is_none_or(|class| class.spec_rest.contains("\"parametersRef\""));
+        is_chosen || service.type_ == "LoadBalancer"
     }
 
     fn map_listener(

@@ -58,6 +58,46 @@ status:
   - {type: IPAddress, value: 192.0.2.32}
 ";
     assert_eq!(asked(scene(status)).entry(), "192.0.2.31 192.0.2.32");
+    // Today's type, and that of older versions.
+    for type_ in ["NodePort", "ClusterIP"] {
+        let answer = asked(scene(status).objects(&made(type_)));
+        assert_eq!(answer.entry(), "192.0.2.31 192.0.2.32", "{type_}");
+    }
+}
+
+/// What Cilium makes for the Gateway.
+fn made(type_: &str) -> String {
+    let labels = [
+        ("io.cilium.gateway/owning-gateway", "web"),
+        ("gateway.networking.k8s.io/gateway-name", "web"),
+    ];
+    service("infra/cilium-gateway-web", &labels, &[80]).replace("LoadBalancer", type_)
+}
+
+#[test]
+fn a_type_that_the_parameters_of_the_class_may_have_chosen_says_nothing_of_the_hosts_network() {
+    let class = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: cilium}
+spec:
+  controllerName: io.cilium/gateway-controller
+  parametersRef: {group: cilium.io, kind: CiliumGatewayClassConfig, name: c, namespace: infra}
+";
+    let status = "status: {addresses: [{type: IPAddress, value: 192.0.2.31}]}";
+    let answer = asked(scene(status).objects(class).objects(&made("NodePort")));
+    assert_eq!(answer.entry(), "infra/cilium-gateway-web");
+}
+
+#[test]
+fn in_the_hosts_network_the_service_that_the_user_chose_is_the_entry() {
+    let chosen = "infra/cilium-gateway-web";
+    let answer = asked(
+        scene("{}")
+            .annotation("networking.openfunction.io/entry-service", chosen)
+            .objects(&made("NodePort")),
+    );
+    assert_eq!(answer.entry(), chosen);
 }
 
 #[test]

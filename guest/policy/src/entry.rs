@@ -64,9 +64,15 @@ pub fn data_plane<'a>(seen: &'a Observation, vendor: &[ServiceQuery]) -> Option<
 
 /// The entry, in this order: the Service that the user chose, the vendor's, one with the label of
 /// the Gateway, an address that is a name, one of the names that the old controller knew, an
-/// address that is an IP.
-pub fn entry(seen: &Observation, vendor: &[ServiceQuery]) -> Result<Option<Entry>, Vec<Violation>> {
+/// address that is an IP. A Service that the user did not choose must be one by which the data plane
+/// is reached.
+pub fn entry(
+    seen: &Observation,
+    vendor: &[ServiceQuery],
+    is_reached: &dyn Fn(&Service) -> bool,
+) -> Result<Option<Entry>, Vec<Violation>> {
     let gateway = &seen.spec.target.name;
+    let reached = |query: &ServiceQuery| found(seen, query).filter(|service| is_reached(service));
     let target = if let Some(chosen) = chosen_service(seen)? {
         found(seen, &ServiceQuery::ByName(chosen)).map(point_at)
     } else if seen.kubernetes_gateway.is_none() {
@@ -76,12 +82,12 @@ pub fn entry(seen: &Observation, vendor: &[ServiceQuery]) -> Result<Option<Entry
             .iter()
             .cloned()
             .chain(of_the_gateway(gateway))
-            .find_map(|query| found(seen, &query))
+            .find_map(|query| reached(&query))
             .map(point_at)
             .or_else(|| host_name(seen))
             .or_else(|| {
                 candidates(gateway)
-                    .find_map(|query| found(seen, &query))
+                    .find_map(|query| reached(&query))
                     .map(point_at)
             })
             .or_else(|| ip_addresses(seen))

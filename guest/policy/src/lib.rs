@@ -5,6 +5,7 @@
 //! what differs there:
 //!
 //! - [`Policy::data_plane`]: where the vendor's Service is;
+//! - [`Policy::is_reached`]: which Services lead nowhere;
 //! - [`Policy::map_listener`]: which listeners the vendor takes, and with which ports;
 //! - [`Policy::template`]: what a new Gateway needs;
 //! - [`Policy::read_status`]: how the vendor's conditions read.
@@ -24,7 +25,8 @@ pub mod violation;
 
 use ofn_contract::{
     Decision, Description, EffectiveSpec, Gateway, GatewaySpec, GatewayStatus, GatewayTemplate,
-    KubernetesGateway, Listener, ObjectName, Observation, Refusal, Route, ServiceQuery, Violation,
+    KubernetesGateway, Listener, ObjectName, Observation, Refusal, Route, Service, ServiceQuery,
+    Violation,
 };
 
 use settings::Declared;
@@ -96,6 +98,12 @@ pub trait Policy {
         Vec::new()
     }
 
+    /// Whether requests to a Service that a query finds reach the data plane. Not asked of one that
+    /// the user chose.
+    fn is_reached(&self, _seen: &Observation, _service: &Service) -> bool {
+        true
+    }
+
     /// A listener of the spec as the vendor must see it, or why the vendor refuses it. `beside`
     /// are the listeners that it will stand beside: those of others, then those of the spec that
     /// go before it, mapped. One with the port, protocol and host name of another needs no word
@@ -138,7 +146,9 @@ pub trait Policy {
         Ok(Decision {
             listeners,
             refusals,
-            entry: entry::entry(seen, &self.data_plane(seen))?,
+            entry: entry::entry(seen, &self.data_plane(seen), &|service| {
+                self.is_reached(seen, service)
+            })?,
             template: self.template(seen).map_err(|wrong| vec![wrong])?,
         })
     }

@@ -65,7 +65,7 @@ fn service(ips: &[&str]) -> Service {
 
 /// A text for where the entry points.
 fn target(addresses: &[(&str, &str)], services: Vec<Service>) -> String {
-    let entry = ofn_policy::entry::entry(&seen(addresses, services), &[]).unwrap();
+    let entry = ofn_policy::entry::entry(&seen(addresses, services), &[], &|_| true).unwrap();
     match entry.map(|entry| entry.target) {
         None => "nowhere".to_owned(),
         Some(EntryTarget::HostName(name)) => name,
