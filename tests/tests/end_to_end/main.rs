@@ -17,6 +17,7 @@ mod rest;
 mod scene;
 mod status;
 mod swapping;
+mod takeover;
 mod targets;
 
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ fn main() -> Result<ExitCode> {
         rest::tests(),
         status::tests(),
         swapping::tests(),
+        takeover::tests(),
         targets::tests(),
     ]
     .concat();
