@@ -15,8 +15,14 @@ tests![
     the_oldest_openfunction_gateway_is_served_and_the_next_one_takes_over,
     one_that_is_created_while_the_first_is_being_deleted_takes_over_when_that_is_gone,
     of_two_that_were_created_in_one_second_the_first_by_name_is_served,
+    of_two_that_were_created_in_one_second_in_two_namespaces_the_first_by_namespace_is_served,
     one_that_stands_by_and_is_deleted_leaves_the_gateway_of_the_served_one_alone,
     a_copy_of_a_created_gateway_is_not_deleted,
+    a_gateway_that_somebody_made_before_we_could_is_not_deleted,
+    a_created_gateway_that_somebody_made_anew_is_not_deleted,
+    a_created_gateway_that_somebody_deletes_is_made_anew,
+    an_existing_gateway_of_another_class_keeps_it_and_is_reported,
+    a_definition_without_a_name_makes_a_gateway_of_the_objects_own_name,
 ];
 
 async fn a_defined_gateway_is_created_with_its_class_updated_and_deleted(
@@ -199,6 +205,11 @@ async fn the_oldest_openfunction_gateway_is_served_and_the_next_one_takes_over(
     scene: &Scene,
 ) -> Result<()> {
     scene.platform("contour").await?;
+    let envoy = json!({"spec": {"ports": [{"port": 80}]}});
+    scene
+        .cluster
+        .create(Kind::Service, &scene.infra, "envoy", envoy)
+        .await?;
     scene.gateway_with("other", json!([own_listener()])).await?;
     scene.serve(scene.default_spec("contour")).await?;
     scene.has_listeners("contour", &ALL).await?;
@@ -229,6 +240,20 @@ async fn the_oldest_openfunction_gateway_is_served_and_the_next_one_takes_over(
         .has_listeners("other", &["platform", "second", "ofn-http-internal"])
         .await?;
     scene.has_listeners("contour", &["platform"]).await?;
+    scene
+        .cluster
+        .eventually(Kind::Ofn, &scene.ofn, "the-second", "is served", |object| {
+            object["metadata"]["finalizers"] == json!(["networking.openfunction.io/finalizer"])
+                && condition(object, "Ready").is_some_and(|ready| ready["reason"] != "NotServed")
+                && condition(object, "Scheduled")
+                    .is_some_and(|scheduled| scheduled["reason"] != "NotServed")
+        })
+        .await?;
+    scene
+        .entry("is the second one's", |entry| {
+            entry["metadata"]["ownerReferences"][0]["uid"] == second["metadata"]["uid"]
+        })
+        .await?;
     Ok(())
 }
 
@@ -274,41 +299,81 @@ async fn one_that_is_created_while_the_first_is_being_deleted_takes_over_when_th
 async fn of_two_that_were_created_in_one_second_the_first_by_name_is_served(
     scene: &Scene,
 ) -> Result<()> {
+    first_of_a_pair_is_served(scene, (&scene.ofn, "a"), (&scene.ofn, "b")).await
+}
+
+async fn of_two_that_were_created_in_one_second_in_two_namespaces_the_first_by_namespace_is_served(
+    scene: &Scene,
+) -> Result<()> {
+    let next = format!("{}-next", scene.ofn);
+    scene.cluster.namespace(&next).await?;
+    let result = first_of_a_pair_is_served(scene, (&scene.ofn, "b"), (&next, "a")).await;
+    // Whatever has come of it, the next test must not find it.
+    for left in scene.cluster.list(Kind::Ofn, &next).await? {
+        let name = left["metadata"]["name"].as_str().unwrap_or_default();
+        scene.cluster.delete(Kind::Ofn, &next, name).await?;
+        scene
+            .cluster
+            .eventually_gone(Kind::Ofn, &next, name)
+            .await?;
+    }
+    result
+}
+
+/// Namespaces and beginnings of names.
+async fn first_of_a_pair_is_served(
+    scene: &Scene,
+    first: (&str, &str),
+    second: (&str, &str),
+) -> Result<()> {
     scene.platform("contour").await?;
     scene.stop_host()?;
     // Creation times count in seconds: two in the same one are soon had.
     let mut pair = 0;
-    let (first, second) = loop {
-        let (first, second) = (format!("a-{pair}"), format!("b-{pair}"));
+    let named = |(_, name): (&str, &str), pair| format!("{name}-{pair}");
+    loop {
         let mut times = Vec::new();
-        for name in [&second, &first] {
+        for one in [second, first] {
             let body = json!({"spec": scene.default_spec("contour")});
             let made = scene
                 .cluster
-                .create(Kind::Ofn, &scene.ofn, name, body)
+                .create(Kind::Ofn, one.0, &named(one, pair), body)
                 .await?;
             times.push(made["metadata"]["creationTimestamp"].clone());
         }
         if times[0] == times[1] {
-            break (first, second);
+            break;
         }
-        for name in [&first, &second] {
-            scene.cluster.delete(Kind::Ofn, &scene.ofn, name).await?;
+        for one in [first, second] {
+            scene
+                .cluster
+                .delete(Kind::Ofn, one.0, &named(one, pair))
+                .await?;
         }
         pair += 1;
-    };
+    }
     scene.start_host()?;
     let not_served =
         |object: &serde_json::Value| has_condition(object, "Ready", "False", Some("NotServed"));
     scene
         .cluster
-        .eventually(Kind::Ofn, &scene.ofn, &second, "stands by", not_served)
+        .eventually(
+            Kind::Ofn,
+            second.0,
+            &named(second, pair),
+            "stands by",
+            not_served,
+        )
         .await?;
     scene
         .cluster
-        .eventually(Kind::Ofn, &scene.ofn, &first, "is served", |object| {
-            condition(object, "Ready").is_some() && !not_served(object)
-        })
+        .eventually(
+            Kind::Ofn,
+            first.0,
+            &named(first, pair),
+            "is served",
+            |object| condition(object, "Ready").is_some() && !not_served(object),
+        )
         .await?;
     Ok(())
 }
@@ -375,6 +440,142 @@ async fn a_copy_of_a_created_gateway_is_not_deleted(scene: &Scene) -> Result<()>
     scene
         .cluster
         .must_get(Kind::Gateway, &scene.infra, "copy")
+        .await?;
+    Ok(())
+}
+
+async fn a_gateway_that_somebody_made_before_we_could_is_not_deleted(scene: &Scene) -> Result<()> {
+    scene.class().await?;
+    let namespace = format!("late-{}", scene.infra);
+    let mut spec = scene.defined_spec("made", "contour");
+    spec["gatewayDef"]["namespace"] = json!(namespace);
+    scene.serve(spec).await?;
+    scene
+        .served("says that the Gateway cannot be made", |object| {
+            has_condition(object, "Ready", "False", Some("CreationFailure"))
+        })
+        .await?;
+    scene.stop_host()?;
+    scene.cluster.namespace(&namespace).await?;
+    let theirs = json!({"spec": {"gatewayClassName": "contour", "listeners": [own_listener()]}});
+    scene
+        .cluster
+        .create(Kind::Gateway, &namespace, "made", theirs)
+        .await?;
+    scene.start_host()?;
+    scene
+        .cluster
+        .eventually(Kind::Gateway, &namespace, "made", "serves ours", |made| {
+            listener_names(made) == ALL
+        })
+        .await?;
+    scene.delete_openfunction().await?;
+    let left = scene
+        .cluster
+        .must_get(Kind::Gateway, &namespace, "made")
+        .await?;
+    ensure!(
+        left["spec"]["listeners"] == json!([own_listener()]),
+        "{left:#}"
+    );
+    Ok(())
+}
+
+async fn a_created_gateway_that_somebody_made_anew_is_not_deleted(scene: &Scene) -> Result<()> {
+    scene.class().await?;
+    scene.serve(scene.defined_spec("made", "contour")).await?;
+    let made = scene.has_listeners("made", &OURS).await?;
+    scene.settle("made").await?;
+    scene.stop_host()?;
+    scene
+        .cluster
+        .delete(Kind::Gateway, &scene.infra, "made")
+        .await?;
+    let anew = json!({
+        "metadata": {
+            "labels": made["metadata"]["labels"],
+            "annotations": made["metadata"]["annotations"],
+        },
+        "spec": made["spec"],
+    });
+    let anew = scene
+        .cluster
+        .create(Kind::Gateway, &scene.infra, "made", anew)
+        .await?;
+    scene.start_host()?;
+    scene.settle("made").await?;
+    scene.delete_openfunction().await?;
+    let left = scene
+        .cluster
+        .must_get(Kind::Gateway, &scene.infra, "made")
+        .await?;
+    ensure!(
+        left["metadata"]["uid"] == anew["metadata"]["uid"],
+        "{left:#}"
+    );
+    Ok(())
+}
+
+async fn a_created_gateway_that_somebody_deletes_is_made_anew(scene: &Scene) -> Result<()> {
+    scene.class().await?;
+    scene.serve(scene.defined_spec("made", "contour")).await?;
+    let made = scene.has_listeners("made", &OURS).await?;
+    scene
+        .cluster
+        .delete(Kind::Gateway, &scene.infra, "made")
+        .await?;
+    scene
+        .gateway("made", "is another one", |anew| {
+            anew["metadata"]["uid"] != made["metadata"]["uid"] && listener_names(anew) == OURS
+        })
+        .await?;
+    scene.delete_openfunction().await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Gateway, &scene.infra, "made")
+        .await
+}
+
+async fn an_existing_gateway_of_another_class_keeps_it_and_is_reported(
+    scene: &Scene,
+) -> Result<()> {
+    let before = scene.platform("theirs").await?;
+    scene.serve(scene.defined_spec("theirs", "other")).await?;
+    let object = scene
+        .served("says that the class is another one", |object| {
+            has_condition(object, "Ready", "False", Some("GatewayClassConflict"))
+        })
+        .await?;
+    let ready = condition(&object, "Ready").map(|ready| ready["message"].to_string());
+    let ready = ready.unwrap_or_default();
+    let message = "theirs existed before and has class contour, not other";
+    ensure!(ready.contains(message), "{ready}");
+    let during = scene.has_listeners("theirs", &ALL).await?;
+    ensure!(
+        during["spec"]["gatewayClassName"] == "contour",
+        "{during:#}"
+    );
+    scene.delete_openfunction().await?;
+    let after = scene
+        .cluster
+        .must_get(Kind::Gateway, &scene.infra, "theirs")
+        .await?;
+    ensure!(after["spec"] == before["spec"], "{after:#}");
+    Ok(())
+}
+
+async fn a_definition_without_a_name_makes_a_gateway_of_the_objects_own_name(
+    scene: &Scene,
+) -> Result<()> {
+    scene.class().await?;
+    let mut spec = scene.defined_spec("", "contour");
+    spec["gatewayDef"] = json!({"namespace": scene.infra, "gatewayClassName": "contour"});
+    scene.serve(spec).await?;
+    scene.has_listeners("openfunction", &OURS).await?;
+    scene
+        .served("shows the name", |object| {
+            object["spec"]["gatewayDef"]["name"] == "openfunction"
+        })
         .await?;
     Ok(())
 }
