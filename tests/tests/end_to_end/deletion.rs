@@ -2,13 +2,14 @@ use anyhow::{Result, ensure};
 use ofn_tests::cluster::Kind;
 use serde_json::json;
 
-use crate::scene::{ALL, Scene, listener_names, own_listener, tests};
+use crate::scene::{ALL, OURS, Scene, listener_names, own_listener, tests};
 
 tests![
     a_deletion_takes_our_listeners_and_the_entry_with_it,
     a_deletion_ends_where_ours_are_the_only_listeners_and_says_what_stayed,
     a_deletion_ends_where_the_gateway_is_gone,
     a_deletion_while_the_host_was_down_is_made_up_for,
+    a_deletion_after_another_name_for_a_defined_gateway_leaves_neither_gateway,
 ];
 
 async fn a_deletion_takes_our_listeners_and_the_entry_with_it(scene: &Scene) -> Result<()> {
@@ -110,5 +111,29 @@ async fn a_deletion_while_the_host_was_down_is_made_up_for(scene: &Scene) -> Res
         .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
         .await?;
     scene.has_listeners("contour", &["platform"]).await?;
+    Ok(())
+}
+
+async fn a_deletion_after_another_name_for_a_defined_gateway_leaves_neither_gateway(
+    scene: &Scene,
+) -> Result<()> {
+    scene.class().await?;
+    scene.serve(scene.defined_spec("first", "contour")).await?;
+    scene.has_listeners("first", &OURS).await?;
+    scene.stop_host()?;
+    scene
+        .edit(json!({"spec": {"gatewayDef": {"name": "second"}}}))
+        .await?;
+    scene
+        .cluster
+        .delete(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    scene.start_host()?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Ofn, &scene.ofn, "openfunction")
+        .await?;
+    let left = scene.cluster.list(Kind::Gateway, &scene.infra).await?;
+    ensure!(left.is_empty(), "{left:#?}");
     Ok(())
 }

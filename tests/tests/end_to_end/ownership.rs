@@ -23,6 +23,8 @@ tests![
     a_gateway_that_is_full_is_reported_and_keeps_what_it_has,
     a_gateway_with_as_many_listeners_of_others_as_it_may_have_keeps_them_all,
     a_gateway_made_anew_with_our_listeners_altered_is_put_right,
+    an_openfunction_gateway_restored_with_another_uid_is_served,
+    a_listener_that_became_theirs_stays_theirs_when_managed_fields_are_lost,
 ];
 
 /// As many listeners of others.
@@ -497,5 +499,84 @@ async fn a_gateway_made_anew_with_our_listeners_altered_is_put_right(scene: &Sce
     }
     scene.delete_openfunction().await?;
     scene.has_listeners("contour", &["platform"]).await?;
+    Ok(())
+}
+
+async fn an_openfunction_gateway_restored_with_another_uid_is_served(scene: &Scene) -> Result<()> {
+    let envoy = json!({"spec": {"ports": [{"port": 80}]}});
+    scene
+        .cluster
+        .create(Kind::Service, &scene.infra, "envoy", envoy)
+        .await?;
+    scene.serve_default().await?;
+    scene.entry("is there", |_| true).await?;
+    let saved = scene.settle("contour").await?;
+    scene.stop_host()?;
+    scene
+        .edit(json!({"metadata": {"finalizers": null}}))
+        .await?;
+    scene.delete_openfunction().await?;
+    // Its owner is gone: the garbage collector takes it too, when it comes to it.
+    scene
+        .cluster
+        .delete(Kind::Service, &scene.ofn, "gateway")
+        .await?;
+    let body = json!({
+        "metadata": {"annotations": saved["metadata"]["annotations"]},
+        "spec": saved["spec"],
+    });
+    let restored = scene
+        .cluster
+        .create(Kind::Ofn, &scene.ofn, "openfunction", body)
+        .await?;
+    ensure!(restored["metadata"]["uid"] != saved["metadata"]["uid"]);
+    scene.start_host()?;
+    scene
+        .entry("is the restored one's", |entry| {
+            entry["metadata"]["ownerReferences"][0]["uid"] == restored["metadata"]["uid"]
+        })
+        .await?;
+    let gateway = scene.has_listeners("contour", &ALL).await?;
+    ensure!(
+        gateway["spec"]["listeners"][2]["hostname"] == "*.ofn.io",
+        "{gateway:#}"
+    );
+    scene.delete_openfunction().await?;
+    scene.has_listeners("contour", &["platform"]).await?;
+    Ok(())
+}
+
+async fn a_listener_that_became_theirs_stays_theirs_when_managed_fields_are_lost(
+    scene: &Scene,
+) -> Result<()> {
+    scene.serve_default().await?;
+    let theirs = listener("ofn-http-external", "*.theirs.example.com");
+    let applied = json!({"spec": {"gatewayClassName": "contour", "listeners": [theirs]}});
+    scene
+        .cluster
+        .apply(Kind::Gateway, &scene.infra, "contour", "neighbour", applied)
+        .await?;
+    conflict(scene, "ofn-http-external").await?;
+    scene
+        .gateway("contour", "is not recorded with theirs", |gateway| {
+            let annotations = &gateway["metadata"]["annotations"];
+            let record = annotations["networking.openfunction.io/injected-listeners"].as_str();
+            record.is_some_and(|record| !record.contains("ofn-http-external"))
+        })
+        .await?;
+    scene.stop_host()?;
+    let forget = json!({"metadata": {"managedFields": [{}]}});
+    let live = scene
+        .cluster
+        .edit(Kind::Gateway, &scene.infra, "contour", forget)
+        .await?;
+    ensure!(live["metadata"].get("managedFields").is_none(), "{live:#}");
+    scene.start_host()?;
+    scene.settle("contour").await?;
+    scene.delete_openfunction().await?;
+    let gateway = scene
+        .has_listeners("contour", &["platform", "ofn-http-external"])
+        .await?;
+    ensure!(gateway["spec"]["listeners"][1] == theirs, "{gateway:#}");
     Ok(())
 }
