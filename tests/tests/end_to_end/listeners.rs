@@ -26,6 +26,10 @@ tests![
     a_listener_that_leaves_the_spec_leaves_the_gateway,
     tls_and_fields_unknown_to_us_are_passed_through,
     tcp_and_udp_listeners_have_no_host_name_in_the_kubernetes_gateway,
+    a_default_listener_that_is_disabled_later_goes_and_comes_back_with_the_annotation,
+    an_odd_value_of_the_default_listener_annotation_is_invalid_with_its_path,
+    a_listener_that_is_renamed_where_the_object_is_applied_server_side_is_renamed_without_a_fight,
+    of_two_tcp_listeners_on_one_port_the_first_is_served_and_the_second_reported,
 ];
 
 /// The status in the document that we implement.
@@ -553,7 +557,10 @@ async fn a_change_of_cluster_domain_reaches_the_gateway_and_the_entry(scene: &Sc
             json!({"spec": {"ports": [{"port": 80}]}}),
         )
         .await?;
-    scene.serve(scene.default_spec("contour")).await?;
+    let mut spec = scene.default_spec("contour");
+    spec["gatewaySpec"]["listeners"][1] =
+        json!({"name": "inside", "hostname": "*.cluster.local", "port": 8080, "protocol": "HTTP"});
+    scene.serve(spec).await?;
     let before = format!("envoy.{}.svc.cluster.local", scene.infra);
     scene
         .entry("points at Envoy", |entry| {
@@ -565,8 +572,10 @@ async fn a_change_of_cluster_domain_reaches_the_gateway_and_the_entry(scene: &Sc
         .await?;
     scene
         .gateway("contour", "serves the new cluster domain", |gateway| {
-            named(&gateway["spec"]["listeners"], "ofn-http-internal")
-                .is_some_and(|listener| listener["hostname"] == "*.corp.internal")
+            ["ofn-http-internal", "inside"].iter().all(|name| {
+                named(&gateway["spec"]["listeners"], name)
+                    .is_some_and(|listener| listener["hostname"] == "*.corp.internal")
+            })
         })
         .await?;
     let after = format!("envoy.{}.svc.corp.internal", scene.infra);
@@ -694,5 +703,138 @@ async fn tcp_and_udp_listeners_have_no_host_name_in_the_kubernetes_gateway(
         })
         .await?;
     ensure!(object["spec"]["gatewaySpec"]["listeners"][0]["hostname"] == "*.ofn.io");
+    Ok(())
+}
+
+const DEFAULT_LISTENER: &str = "networking.openfunction.io/default-listener";
+
+async fn a_default_listener_that_is_disabled_later_goes_and_comes_back_with_the_annotation(
+    scene: &Scene,
+) -> Result<()> {
+    scene.serve_default().await?;
+    let is_shown = |object: &Value| {
+        let listeners = &object["spec"]["gatewaySpec"]["listeners"];
+        named(listeners, "ofn-http-internal").is_some()
+    };
+    let others = json!([listener("ofn-http-external", "*.ofn.io")]);
+    scene
+        .edit(json!({
+            "metadata": {"annotations": {DEFAULT_LISTENER: "disabled"}},
+            "spec": {"gatewaySpec": {"listeners": others}},
+        }))
+        .await?;
+    let without = ["platform", "ofn-http-external"];
+    scene.has_listeners("contour", &without).await?;
+    let object = scene.settle("contour").await?;
+    scene.has_listeners("contour", &without).await?;
+    ensure!(!is_shown(&object), "{object:#}");
+    scene
+        .edit(json!({"metadata": {"annotations": {DEFAULT_LISTENER: null}}}))
+        .await?;
+    scene
+        .has_listeners(
+            "contour",
+            &["platform", "ofn-http-external", "ofn-http-internal"],
+        )
+        .await?;
+    scene.served("shows it again", is_shown).await?;
+    scene.settle("contour").await?;
+    let events = scene.events().await?;
+    let withheld = events
+        .iter()
+        .find(|event| event["reason"] == "DefaultsWithheld");
+    ensure!(withheld.is_none(), "{withheld:#?}");
+    Ok(())
+}
+
+async fn an_odd_value_of_the_default_listener_annotation_is_invalid_with_its_path(
+    scene: &Scene,
+) -> Result<()> {
+    scene.serve_default().await?;
+    scene
+        .edit(json!({"metadata": {"annotations": {DEFAULT_LISTENER: "off"}}}))
+        .await?;
+    let object = scene
+        .served("says so", |object| {
+            has_condition(object, "Ready", "False", Some("Invalid"))
+        })
+        .await?;
+    let ready = object["status"]["conditions"][1].to_string();
+    let field = format!("metadata.annotations[{DEFAULT_LISTENER}]");
+    ensure!(ready.contains(&field), "{ready}");
+    scene.has_listeners("contour", &ALL).await?;
+    Ok(())
+}
+
+async fn a_listener_that_is_renamed_where_the_object_is_applied_server_side_is_renamed_without_a_fight(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    let apply = async |name: &str| {
+        let mut spec = file(scene)["spec"].clone();
+        spec["gatewaySpec"]["listeners"][0]["name"] = json!(name);
+        let body = json!({"spec": spec});
+        let cluster = &scene.cluster;
+        cluster
+            .apply(Kind::Ofn, &scene.ofn, "openfunction", "gitops", body)
+            .await
+    };
+    apply("web").await?;
+    scene
+        .has_listeners("contour", &["platform", "web", "ofn-http-internal"])
+        .await?;
+    let before = generation(scene).await?;
+    apply("site").await?;
+    let gateway = scene
+        .gateway("contour", "has the new name alone", |gateway| {
+            let listeners = &gateway["spec"]["listeners"];
+            named(listeners, "site").is_some() && named(listeners, "web").is_none()
+        })
+        .await?;
+    let names = crate::scene::listener_names(&gateway);
+    ensure!(
+        names == ["platform", "ofn-http-internal", "site"],
+        "{names:?}"
+    );
+    // The rename, and nothing of ours.
+    let after = generation(scene).await?;
+    ensure!(after == before + 1, "{before} became {after}");
+    let object = scene.served("exists", |_| true).await?;
+    let listeners = &object["spec"]["gatewaySpec"]["listeners"];
+    ensure!(named(listeners, "web").is_none(), "{listeners:#}");
+    apply("site").await?;
+    ensure!(generation(scene).await? == after);
+    Ok(())
+}
+
+async fn of_two_tcp_listeners_on_one_port_the_first_is_served_and_the_second_reported(
+    scene: &Scene,
+) -> Result<()> {
+    scene.platform("contour").await?;
+    let mut spec = scene.default_spec("contour");
+    spec["gatewaySpec"]["listeners"] = json!([
+        {"name": "one", "port": 9000, "protocol": "TCP"},
+        {"name": "two", "port": 9000, "protocol": "TCP", "hostname": "two.ofn.io"},
+    ]);
+    scene.serve(spec).await?;
+    let all = ["platform", "one", "ofn-http-internal"];
+    scene.has_listeners("contour", &all).await?;
+    let object = scene
+        .served("reports the conflict", |object| {
+            has_condition(object, "Ready", "False", Some("ListenerConflict"))
+        })
+        .await?;
+    let two = named(&object["status"]["listeners"], "two").map(Value::to_string);
+    let two = two.unwrap_or_default();
+    ensure!(
+        two.contains("listener one of this object serves TCP for every host on port 9000"),
+        "{two}"
+    );
+    let one = named(&object["status"]["listeners"], "one").map(Value::to_string);
+    ensure!(
+        one.is_some_and(|one| !one.contains("ListenerConflict")),
+        "{object:#}"
+    );
+    scene.has_listeners("contour", &all).await?;
     Ok(())
 }
