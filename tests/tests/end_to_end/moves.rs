@@ -19,6 +19,7 @@ tests![
     a_listener_removed_while_the_host_was_down_leaves_the_gateway,
     whatever_becomes_of_a_definition_while_the_host_was_down_is_made_up_for,
     a_move_to_a_gateway_without_room_is_reported_and_leaves_the_first_as_it_was,
+    a_move_back_to_a_defined_gateway_before_it_has_ended_leaves_that_as_it_was,
 ];
 
 const WITH_OURS: [&str; 3] = ["platform", OURS[0], OURS[1]];
@@ -358,5 +359,37 @@ async fn a_move_to_a_gateway_without_room_is_reported_and_leaves_the_first_as_it
     scene.has_listeners("first", &WITH_OURS).await?;
     let now = scene.entry("is there", |_| true).await?;
     ensure!(now["spec"] == entry["spec"], "{now:#}");
+    Ok(())
+}
+
+async fn a_move_back_to_a_defined_gateway_before_it_has_ended_leaves_that_as_it_was(
+    scene: &Scene,
+) -> Result<()> {
+    scene.class().await?;
+    scene.serve(scene.defined_spec("first", "contour")).await?;
+    scene.has_listeners("first", &OURS).await?;
+    scene.program("first").await?;
+    scene.is_ready().await?;
+    let before = scene.has_listeners("first", &OURS).await?;
+    let rename = async |name: &str| {
+        let edit = json!({"spec": {"gatewayDef": {"name": name}}});
+        scene.edit(edit).await
+    };
+    rename("second").await?;
+    scene.has_listeners("second", &OURS).await?;
+    rename("first").await?;
+    scene
+        .cluster
+        .eventually_gone(Kind::Gateway, &scene.infra, "second")
+        .await?;
+    scene.settle("first").await?;
+    let after = scene.has_listeners("first", &OURS).await?;
+    for field in ["uid", "generation"] {
+        ensure!(
+            after["metadata"][field] == before["metadata"][field],
+            "{after:#}"
+        );
+    }
+    scene.is_ready().await?;
     Ok(())
 }

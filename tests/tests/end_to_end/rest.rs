@@ -1,14 +1,19 @@
+use std::fs;
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use ofn_tests::cluster::Kind;
 use ofn_tests::control_plane::User;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::{MissedTickBehavior, interval};
 
-use crate::scene::{ALL, Scene, tests};
+use crate::scene::{ALL, Scene, programmed, tests};
 
 tests![
     a_creation_takes_four_writes,
     a_second_pass_over_an_unchanged_world_sends_no_write,
     a_new_host_over_an_unchanged_world_sends_no_write,
+    each_change_of_the_spec_is_one_patch_under_forty_status_writes_a_second,
 ];
 
 async fn served(scene: &Scene) -> Result<usize> {
@@ -58,7 +63,7 @@ async fn a_second_pass_over_an_unchanged_world_sends_no_write(scene: &Scene) -> 
         .cluster
         .edit(Kind::Gateway, &scene.infra, "contour", label)
         .await?;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let writes = scene.plane.writes(User::Host)?.split_off(before);
     ensure!(writes.is_empty(), "{writes:#?}");
     Ok(())
@@ -78,5 +83,63 @@ async fn a_new_host_over_an_unchanged_world_sends_no_write(scene: &Scene) -> Res
         writes == ["patch gateways/status openfunction"],
         "{writes:#?}"
     );
+    Ok(())
+}
+
+/// How often the host has patched the Kubernetes Gateway of a scene, or tried to.
+fn patches(scene: &Scene) -> Result<usize> {
+    let log = fs::read_to_string(scene.plane.folder().join("audit.log"))?;
+    // The last line may be under way.
+    let audits = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let patches = audits.filter(|audit| {
+        let object = &audit["objectRef"];
+        audit["stage"] == "ResponseComplete"
+            && audit["user"]["username"] == User::Host.name()
+            && audit["verb"] == "patch"
+            && object["apiGroup"] == "gateway.networking.k8s.io"
+            && object["resource"] == "gateways"
+            && object["namespace"] == scene.infra.as_str()
+    });
+    Ok(patches.count())
+}
+
+async fn each_change_of_the_spec_is_one_patch_under_forty_status_writes_a_second(
+    scene: &Scene,
+) -> Result<()> {
+    scene.serve_default().await?;
+    let before = patches(scene)?;
+    let (cluster, infra) = (scene.cluster.clone(), scene.infra.clone());
+    let vendor = tokio::spawn(async move {
+        let mut ticks = interval(Duration::from_millis(25));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for count in 1.. {
+            ticks.tick().await;
+            let mut status = programmed(&ALL, 0);
+            status["listeners"][0]["attachedRoutes"] = json!(count);
+            cluster
+                .write_status(Kind::Gateway, &infra, "contour", status)
+                .await?;
+        }
+        anyhow::Ok(())
+    });
+    let changes = 8081..=8085;
+    for port in changes.clone() {
+        let mut listeners = scene.default_spec("contour")["gatewaySpec"]["listeners"].clone();
+        listeners[1]["port"] = json!(port);
+        scene
+            .edit(json!({"spec": {"gatewaySpec": {"listeners": listeners}}}))
+            .await?;
+        scene
+            .gateway("contour", "has the new port", |gateway| {
+                gateway["spec"]["listeners"][2]["port"] == port
+            })
+            .await?;
+    }
+    ensure!(!vendor.is_finished(), "{:?}", vendor.await);
+    vendor.abort();
+    let patches = patches(scene)? - before;
+    ensure!(patches == changes.count(), "{patches}");
     Ok(())
 }

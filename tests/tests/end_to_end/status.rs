@@ -11,6 +11,7 @@ tests![
     a_change_of_one_listeners_condition_alone_is_reported,
     a_change_of_addresses_alone_is_reported,
     a_stale_condition_does_not_count,
+    a_stale_condition_does_not_count_after_a_restart_of_the_host_either,
     a_condition_without_a_generation_counts,
     an_edit_by_somebody_else_does_not_make_the_status_flap,
     other_conditions_follow_in_order,
@@ -111,6 +112,27 @@ async fn a_stale_condition_does_not_count(scene: &Scene) -> Result<()> {
         has_condition(&object, "Scheduled", "Unknown", Some("Pending")),
         "{object:#}"
     );
+    scene.program("contour").await?;
+    scene.is_ready().await?;
+    Ok(())
+}
+
+async fn a_stale_condition_does_not_count_after_a_restart_of_the_host_either(
+    scene: &Scene,
+) -> Result<()> {
+    scene.serve_ready().await?;
+    scene
+        .edit(json!({"spec": {"domain": "example.org"}}))
+        .await?;
+    let waits = |object: &Value| {
+        has_condition(object, "Scheduled", "Unknown", Some("Pending"))
+            && has_condition(object, "Ready", "Unknown", Some("Pending"))
+    };
+    scene.served("waits", waits).await?;
+    scene.stop_host()?;
+    scene.start_host()?;
+    let object = scene.settle("contour").await?;
+    ensure!(waits(&object), "{object:#}");
     scene.program("contour").await?;
     scene.is_ready().await?;
     Ok(())
