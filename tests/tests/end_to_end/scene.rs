@@ -152,6 +152,16 @@ impl Scene {
         }
     }
 
+    /// Waits until the host has logged something since it was started.
+    pub async fn logged(&self, text: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !std::fs::read_to_string(&self.log)?.contains(text) {
+            ensure!(Instant::now() < deadline, "{text} is not in the log");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
     async fn clear(&self) -> Result<()> {
         for gateway in self.cluster.list(Kind::Ofn, &self.ofn).await? {
             let name = gateway["metadata"]["name"].as_str().unwrap_or_default();

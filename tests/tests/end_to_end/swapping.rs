@@ -16,6 +16,8 @@ tests![
     a_broken_file_leaves_the_last_good_component_serving_and_is_told,
     a_new_component_that_takes_a_gateway_over_is_told,
     a_hundred_swaps_fail_no_pass_and_leave_the_memory_as_it_was,
+    of_two_files_with_components_of_one_name_the_first_serves_and_the_second_is_told,
+    the_log_names_the_component_and_the_digest_that_decide,
 ];
 
 /// In MiB.
@@ -170,4 +172,28 @@ async fn a_hundred_swaps_fail_no_pass_and_leave_the_memory_as_it_was(scene: &Sce
         .has_listeners("contour", &["platform", OURS[0], OURS[1]])
         .await?;
     Ok(())
+}
+
+async fn of_two_files_with_components_of_one_name_the_first_serves_and_the_second_is_told(
+    scene: &Scene,
+) -> Result<()> {
+    let folder = served(scene).await?;
+    let first = component("standard")?;
+    put(folder.path(), "the-second.wasm", &variant(&first, 1))?;
+    let event = scene.event("PolicyNameTaken").await?;
+    ensure!(event["type"] == "Warning", "{event:#}");
+    let note = event["note"].as_str().unwrap_or_default();
+    ensure!(note.contains("the-second.wasm is left out"), "{note}");
+    let counted = "ofn_gateway_policies_refused_total{reason=\"PolicyNameTaken\"} 1";
+    scene.counted(counted).await?;
+    scene.settle("contour").await?;
+    is_decided_by(scene, &first).await
+}
+
+async fn the_log_names_the_component_and_the_digest_that_decide(scene: &Scene) -> Result<()> {
+    scene.serve_ready().await?;
+    let digest = digest(&component("standard")?);
+    scene
+        .logged(&format!("policy standard 0.1.0 ({digest}) decides"))
+        .await
 }
