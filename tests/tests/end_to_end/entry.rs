@@ -1,5 +1,6 @@
 use anyhow::{Result, ensure};
 use ofn_tests::cluster::{Kind, condition, has_condition};
+use ofn_tests::control_plane::User;
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, tests};
@@ -33,6 +34,10 @@ tests![
     a_name_that_the_old_controller_wrote_too_goes_without_a_fight,
     a_service_that_the_user_chose_is_waited_for_and_may_be_given_up,
     an_entry_restored_without_managed_fields_is_kept_as_before,
+    a_foreign_endpoint_slice_of_our_name_is_left_alone_and_reported,
+    an_endpoint_slice_that_somebody_gave_to_the_entry_is_left_alone_and_reported,
+    the_entry_follows_the_label_of_the_gateway_from_one_service_to_another,
+    the_entry_follows_from_one_address_to_another,
 ];
 
 async fn with_service(scene: &Scene, name: &str, labels: Value) -> Result<String> {
@@ -285,6 +290,7 @@ async fn the_entry_follows_from_addresses_to_a_host_name_and_back(scene: &Scene)
         .cluster
         .eventually_gone(Kind::EndpointSlice, &scene.ofn, "gateway-ipv4")
         .await?;
+    let before = scene.plane.writes(User::Host)?.len();
     with_addresses(scene, ip).await?;
     let entry = scene
         .entry("has a cluster IP again", |entry| {
@@ -296,6 +302,12 @@ async fn the_entry_follows_from_addresses_to_a_host_name_and_back(scene: &Scene)
         .cluster
         .must_get(Kind::EndpointSlice, &scene.ofn, "gateway-ipv4")
         .await?;
+    // At no time does the Service stand for addresses that nobody has.
+    let writes = scene.plane.writes(User::Host)?.split_off(before);
+    let first = |wanted| writes.iter().position(|write| write == wanted);
+    let slice = first("patch endpointslices gateway-ipv4");
+    let service = first("patch services gateway");
+    ensure!(slice.is_some() && slice < service, "{writes:?}");
     Ok(())
 }
 
@@ -873,5 +885,140 @@ async fn a_service_that_the_user_chooses_ends_a_fight_over_the_entry(scene: &Sce
     let chosen = with_service(scene, "chosen", json!({})).await?;
     choose(scene, json!(format!("{}/chosen", scene.infra))).await?;
     points_at(scene, &chosen).await?;
+    Ok(())
+}
+
+/// An EndpointSlice as somebody writes it by hand.
+async fn with_slice(scene: &Scene, name: &str, labels: Value) -> Result<Value> {
+    let body = json!({
+        "metadata": {"labels": labels},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["192.0.2.99"]}],
+        "ports": [{"port": 80}],
+    });
+    scene
+        .cluster
+        .create(Kind::EndpointSlice, &scene.ofn, name, body)
+        .await
+}
+
+/// Waits until it is reported and stands there as it was.
+async fn is_left_alone(scene: &Scene, slice: &Value) -> Result<()> {
+    let name = slice["metadata"]["name"].as_str().unwrap_or_default();
+    let object = scene
+        .served("reports the slice", |object| {
+            has_condition(object, "Ready", "False", Some("ServiceConflict"))
+        })
+        .await?;
+    let message = condition(&object, "Ready").map(|ready| ready["message"].to_string());
+    let message = message.unwrap_or_default();
+    let theirs = format!("EndpointSlice {}/{name} is not ours", scene.ofn);
+    ensure!(message.contains(&theirs), "{message}");
+    let after = scene
+        .cluster
+        .must_get(Kind::EndpointSlice, &scene.ofn, name)
+        .await?;
+    ensure!(
+        after["metadata"]["resourceVersion"] == slice["metadata"]["resourceVersion"],
+        "{after:#}"
+    );
+    Ok(())
+}
+
+async fn stands_for(scene: &Scene, address: &str) -> Result<Value> {
+    let what = format!("has the address {address} alone");
+    scene
+        .cluster
+        .eventually(
+            Kind::EndpointSlice,
+            &scene.ofn,
+            "gateway-ipv4",
+            &what,
+            |slice| {
+                let endpoints = slice["endpoints"].as_array();
+                endpoints
+                    .is_some_and(|all| all.len() == 1 && all[0]["addresses"] == json!([address]))
+            },
+        )
+        .await?;
+    scene
+        .entry("has a cluster IP", |entry| {
+            entry["spec"]["type"] == "ClusterIP"
+        })
+        .await
+}
+
+async fn a_foreign_endpoint_slice_of_our_name_is_left_alone_and_reported(
+    scene: &Scene,
+) -> Result<()> {
+    let of_the_entry = json!({"kubernetes.io/service-name": "gateway"});
+    let theirs = with_slice(scene, "gateway-ipv4", of_the_entry).await?;
+    scene.serve_default().await?;
+    with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.11"}])).await?;
+    is_left_alone(scene, &theirs).await?;
+    scene
+        .cluster
+        .delete(Kind::EndpointSlice, &scene.ofn, "gateway-ipv4")
+        .await?;
+    stands_for(scene, "192.0.2.11").await?;
+    scene
+        .served("forgets the slice", |object| {
+            !has_condition(object, "Ready", "False", Some("ServiceConflict"))
+        })
+        .await?;
+    Ok(())
+}
+
+async fn an_endpoint_slice_that_somebody_gave_to_the_entry_is_left_alone_and_reported(
+    scene: &Scene,
+) -> Result<()> {
+    let of_the_entry = json!({"kubernetes.io/service-name": "gateway"});
+    let theirs = with_slice(scene, "by-hand", of_the_entry).await?;
+    scene.serve_default().await?;
+    with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.11"}])).await?;
+    is_left_alone(scene, &theirs).await?;
+    stands_for(scene, "192.0.2.11").await?;
+    scene
+        .cluster
+        .delete(Kind::EndpointSlice, &scene.ofn, "by-hand")
+        .await?;
+    scene
+        .served("forgets the slice", |object| {
+            !has_condition(object, "Ready", "False", Some("ServiceConflict"))
+        })
+        .await?;
+    Ok(())
+}
+
+async fn the_entry_follows_the_label_of_the_gateway_from_one_service_to_another(
+    scene: &Scene,
+) -> Result<()> {
+    let label = "gateway.networking.k8s.io/gateway-name";
+    let one = with_service(scene, "one", json!({label: "contour"})).await?;
+    let other = with_service(scene, "other", json!({})).await?;
+    scene.serve_default().await?;
+    points_at(scene, &one).await?;
+    for (service, value) in [("one", Value::Null), ("other", json!("contour"))] {
+        let edit = json!({"metadata": {"labels": {label: value}}});
+        scene
+            .cluster
+            .edit(Kind::Service, &scene.infra, service, edit)
+            .await?;
+    }
+    points_at(scene, &other).await?;
+    Ok(())
+}
+
+async fn the_entry_follows_from_one_address_to_another(scene: &Scene) -> Result<()> {
+    scene.serve_default().await?;
+    let ip = |address: &str| json!([{"type": "IPAddress", "value": address}]);
+    with_addresses(scene, ip("192.0.2.11")).await?;
+    let before = stands_for(scene, "192.0.2.11").await?;
+    with_addresses(scene, ip("192.0.2.12")).await?;
+    let after = stands_for(scene, "192.0.2.12").await?;
+    ensure!(
+        after["metadata"]["uid"] == before["metadata"]["uid"],
+        "{after:#}"
+    );
     Ok(())
 }
