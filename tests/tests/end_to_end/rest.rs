@@ -136,6 +136,11 @@ async fn each_change_of_the_spec_is_one_patch_under_forty_status_writes_a_second
                 gateway["spec"]["listeners"][2]["port"] == port
             })
             .await?;
+        scene
+            .served("is told", |object| {
+                object["status"]["observedGeneration"] == object["metadata"]["generation"]
+            })
+            .await?;
     }
     ensure!(!vendor.is_finished(), "{:?}", vendor.await);
     vendor.abort();
