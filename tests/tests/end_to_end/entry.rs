@@ -302,6 +302,11 @@ async fn the_entry_follows_from_addresses_to_a_host_name_and_back(scene: &Scene)
         .cluster
         .must_get(Kind::EndpointSlice, &scene.ofn, "gateway-ipv4")
         .await?;
+    scene
+        .served("shows the address", |object| {
+            object["status"]["addresses"][0]["value"] == "192.0.2.11"
+        })
+        .await?;
     // At no time does the Service stand for addresses that nobody has.
     let writes = scene.plane.writes(User::Host)?.split_off(before);
     let first = |wanted| writes.iter().position(|write| write == wanted);
