@@ -125,7 +125,16 @@ async fn each_change_of_the_spec_is_one_patch_under_forty_status_writes_a_second
         anyhow::Ok(())
     });
     let changes = 8081..=8085;
+    let mut written = 0;
     for port in changes.clone() {
+        // The vendor is at work.
+        let count = |gateway: &Value| gateway["status"]["listeners"][0]["attachedRoutes"].as_i64();
+        let busy = scene
+            .gateway("contour", "has one more status", |gateway| {
+                count(gateway) > Some(written)
+            })
+            .await?;
+        written = count(&busy).unwrap_or_default();
         let mut listeners = scene.default_spec("contour")["gatewaySpec"]["listeners"].clone();
         listeners[1]["port"] = json!(port);
         scene
