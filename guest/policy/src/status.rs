@@ -12,8 +12,9 @@ use ofn_contract::{
 
 /// The CRD allows as many conditions.
 const MOST_CONDITIONS: usize = 8;
-/// Bytes of a reason that are passed on.
-const LONGEST_REASON: usize = 1024;
+/// Bytes of a reason that are passed on: a vendor's is a word, and 64 listeners with eight conditions must
+/// fit into an object.
+const LONGEST_REASON: usize = 256;
 /// Bytes of a message that are passed on: there is room for the name of a listener before it.
 const LONGEST_MESSAGE: usize = 32_000;
 /// Bytes of all messages together: an object has room for 1.5 MiB.
