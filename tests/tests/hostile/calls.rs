@@ -130,7 +130,7 @@ fn a_component_that_would_turn_after_a_call_never_does() {
     }
 }
 
-/// Grows its memory to 4 MiB and looks whether there is anything in it above its own data, of so many
+/// Grows its memory to 1 MiB and looks whether there is anything in it above its own data, of so many
 /// bytes, or in its table; if so, its answer cannot be read. Then it fills all of both, and ends so.
 fn leaves_all_behind(own: usize, ending: &str) -> Module {
     let begin = 512;
@@ -160,7 +160,7 @@ fn leaves_all_behind(own: usize, ending: &str) -> Module {
         .with(
             "default",
             format!(
-                "(drop (memory.grow (i32.const 60)))
+                "(drop (memory.grow (i32.const 12)))
                  (if (call $finds (i32.const {}) (i32.const {HEAP})) (then (return (i32.const 65))))
                  (if (call $finds (global.get $heap) (i32.const {END}))
                    (then (return (i32.const 65))))
@@ -174,7 +174,7 @@ fn leaves_all_behind(own: usize, ending: &str) -> Module {
         )
 }
 
-const END: usize = 4 << 20;
+const END: usize = 1 << 20;
 
 /// The engine keeps the memory of an instance that is gone for the next one.
 #[test]
