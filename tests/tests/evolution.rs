@@ -20,12 +20,15 @@ use ofn_gateway::pass::world::target_of;
 use ofn_gateway::pass::{decide, pass};
 use ofn_gateway::policies::Policies;
 use ofn_gateway::sandbox::Limits;
-use ofn_tests::host::{component, sandbox, workspace};
+use ofn_tests::host::{component, digest, sandbox, workspace};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// All versions of the contract that there were.
-const VERSIONS: [&str; 1] = ["0.1.0"];
+/// All versions of the contract that there were, with the digests of the components that were recorded.
+const VERSIONS: [(&str, &str); 1] = [(
+    "0.1.0",
+    "sha256:c3656c3e76e4900bda066d28f1bfbb69b4bcc7129a0587e460c439a2afee65d8",
+)];
 
 /// Specs of an OpenFunction Gateway that say much in few words.
 fn specs() -> [Value; 4] {
@@ -191,7 +194,7 @@ fn record(version: &str) -> Result<()> {
 
 #[test]
 fn components_of_every_version_load_and_decide_as_they_did() -> Result<()> {
-    for version in VERSIONS {
+    for (version, recorded_digest) in VERSIONS {
         let folder = recorded(version);
         if !folder.exists() && std::env::var_os("RECORD_EVOLUTION").is_some() {
             record(version)?;
@@ -199,6 +202,11 @@ fn components_of_every_version_load_and_decide_as_they_did() -> Result<()> {
         let before = fs::read_to_string(folder.join("decided.json"))
             .with_context(|| format!("version {version} was not recorded"))?;
         let before: Value = serde_json::from_str(&before)?;
+        let digest = digest(&fs::read(folder.join("standard.wasm"))?);
+        ensure!(
+            digest == recorded_digest,
+            "version {version} was recorded anew: {digest}"
+        );
         let now = decided(&folder)?;
         let cases = |of: &Value| of.as_array().cloned().unwrap_or_default();
         let (before, now) = (cases(&before), cases(&now));
@@ -222,5 +230,6 @@ fn components_of_every_version_load_and_decide_as_they_did() -> Result<()> {
 #[test]
 fn the_version_of_the_contract_is_recorded() {
     let (_, version) = ofn_contract::INTERFACE.split_once('@').expect("a version");
-    assert!(VERSIONS.contains(&version), "record version {version}");
+    let is_recorded = VERSIONS.iter().any(|(recorded, _)| *recorded == version);
+    assert!(is_recorded, "record version {version}");
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::future::{try_join_all, try_join4};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::DynamicObject;
@@ -154,7 +155,7 @@ pub async fn world<C: Cluster>(
 
 /// The Services that the component asked for, each once, by namespace and name: at most
 /// [`MOST_SERVICES`]. A question whose answers are too many, with those of the questions before it, gets
-/// none. One is asked after the other, so that what they are read from is not there for all at a time.
+/// none. Few are asked at a time, so that what they are read from is not there for all.
 pub async fn services<C: Cluster>(
     cluster: &C,
     queries: Vec<ServiceQuery>,
@@ -172,8 +173,9 @@ pub async fn services<C: Cluster>(
         ..name_of(&world.gateway)
     };
     let mut services: BTreeMap<ObjectName, Service> = BTreeMap::new();
-    for query in &interest.services {
-        let found = cluster.list(Kind::Service, query).await?;
+    let asked = stream::iter(&interest.services).map(|query| cluster.list(Kind::Service, query));
+    let mut asked = asked.buffered(MOST_AT_A_TIME);
+    while let Some(found) = asked.try_next().await? {
         let mut found: BTreeMap<_, _> = found.into_iter().filter_map(service).collect();
         // The entry itself is never its own data plane.
         found.remove(&entry);
@@ -185,6 +187,9 @@ pub async fn services<C: Cluster>(
     world.services = services.into_values().collect();
     Ok(())
 }
+
+/// So many questions for Services are open at a time.
+const MOST_AT_A_TIME: usize = 4;
 
 /// A Service without its `managedFields`, which may be the most of it, and its name.
 fn service(mut object: DynamicObject) -> Option<(ObjectName, Service)> {
@@ -350,11 +355,11 @@ mod tests {
     }
 
     #[test]
-    fn questions_for_services_are_asked_one_after_the_other() {
+    fn few_questions_for_services_are_open_at_a_time() {
         let cluster = Counting::default().with("a", 2).with("b", 3);
-        let queries = vec![labelled("a"), labelled("b"), named("a-1")];
+        let queries = vec![vec![labelled("a"), labelled("b"), named("a-1")]; 3].concat();
         assert_eq!(numbers(&cluster, &["a", "b"], queries), [2, 3]);
-        assert_eq!(cluster.most.into_inner(), 1);
+        assert_eq!(cluster.most.into_inner(), MOST_AT_A_TIME);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use ofn_tests::control_plane::User;
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, tests};
+use crate::targets::does_not_spin;
 
 tests![
     the_entry_points_at_the_service_with_the_label_of_the_gateway,
@@ -35,6 +36,7 @@ tests![
     a_service_that_the_user_chose_is_waited_for_and_may_be_given_up,
     an_entry_restored_without_managed_fields_is_kept_as_before,
     a_foreign_endpoint_slice_of_our_name_is_left_alone_and_reported,
+    a_foreign_endpoint_slice_of_our_name_without_the_label_of_a_service_is_heard_when_it_goes,
     an_endpoint_slice_that_somebody_gave_to_the_entry_is_left_alone_and_reported,
     the_entry_follows_the_label_of_the_gateway_from_one_service_to_another,
     the_entry_follows_from_one_address_to_another,
@@ -971,6 +973,23 @@ async fn a_foreign_endpoint_slice_of_our_name_is_left_alone_and_reported(
             !has_condition(object, "Ready", "False", Some("ServiceConflict"))
         })
         .await?;
+    Ok(())
+}
+
+async fn a_foreign_endpoint_slice_of_our_name_without_the_label_of_a_service_is_heard_when_it_goes(
+    scene: &Scene,
+) -> Result<()> {
+    let theirs = with_slice(scene, "gateway-ipv4", json!({})).await?;
+    scene.serve_default().await?;
+    with_addresses(scene, json!([{"type": "IPAddress", "value": "192.0.2.11"}])).await?;
+    is_left_alone(scene, &theirs).await?;
+    // No pass is under way that would see it gone by chance.
+    does_not_spin(scene).await?;
+    scene
+        .cluster
+        .delete(Kind::EndpointSlice, &scene.ofn, "gateway-ipv4")
+        .await?;
+    stands_for(scene, "192.0.2.11").await?;
     Ok(())
 }
 

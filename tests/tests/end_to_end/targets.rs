@@ -127,7 +127,7 @@ async fn a_gateway_that_does_not_exist_yet_is_reported_and_served_when_it_comes(
 }
 
 /// Nothing is written while nothing happens.
-async fn does_not_spin(scene: &Scene) -> Result<()> {
+pub async fn does_not_spin(scene: &Scene) -> Result<()> {
     let before = scene.plane.writes(User::Host)?.len();
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let writes = scene.plane.writes(User::Host)?;

@@ -4,6 +4,7 @@ mod objects;
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{DynamicObject, ObjectMeta};
 use kube::{Resource, ResourceExt};
@@ -21,6 +22,10 @@ use crate::pass::report::Problem;
 use crate::pass::vet::Wish;
 use crate::pass::world::{World, is_owned_by};
 
+/// When it is looked again whether what is not ours is still there: an EndpointSlice is watched by its
+/// label, which that of somebody else need not have.
+const FOREIGN_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+
 /// The slices first, then the Service, then the slices that it needs no more: at no time does the
 /// Service stand for addresses that nobody has. Where it waits for a Kubernetes Gateway to take over, what
 /// is there stays.
@@ -29,6 +34,7 @@ use crate::pass::world::{World, is_owned_by};
 pub(super) fn next(world: &World, wish: &Wish, again: &str, waits: bool, plan: &mut Plan) {
     if let Some(problem) = foreign(world) {
         plan.problems.push(problem);
+        plan.look_again(FOREIGN_AGAIN);
         return;
     }
     // Nothing is known: what was known before stays.
