@@ -114,7 +114,10 @@ fn a_component_to_which_nothing_is_right_is_found() {
 #[test]
 fn a_field_that_gets_lost_is_found() {
     let example = broken("lost fields", "no field");
-    assert!(example.why.contains("decide loses"), "{}", example.why);
+    assert!(example.why.contains("default loses"), "{}", example.why);
+    let example = broken("lost fields of the user", "every answer");
+    let why = "does not have tls, allowedRoutes and the other fields as the user wrote them";
+    assert!(example.why.contains(why), "{}", example.why);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use ofn_contract::{
     Condition, Decision, EffectiveSpec, Entry, EntryTarget, Gateway, GatewaySpec, GatewayStatus,
     KeyValue, Listener, ObjectName, Observation, Violation,
 };
+use ofn_policy::defaults::DEFAULT_LISTENER;
 use ofn_policy::settings::{Port, Setting};
 use ofn_policy::{About, Policy, Standard, entry};
 
@@ -69,6 +70,12 @@ impl Policy for Hostile {
         match misdeed(&new.annotations) {
             "nothing is right" => return Err(wrong()),
             "other target" => spec.target.name.name = "somebody-elses".to_owned(),
+            "lost fields" => {
+                let mut listeners = spec.listeners.iter_mut();
+                if let Some(own) = listeners.find(|one| one.name == DEFAULT_LISTENER) {
+                    own.rest = "{}".to_owned();
+                }
+            }
             "other domain" => spec.domain = "bank.example.com".to_owned(),
             "two defaults in turn" => {
                 let before = old.is_some_and(|old| has(&old.listeners, "a"));
@@ -107,8 +114,8 @@ impl Policy for Hostile {
                 panic!("a defect")
             }
             "trap with three listeners" if seen.spec.listeners.len() >= 3 => panic!("a defect"),
+            "lost fields of the user" => decision.listeners[0].rest = "{}".to_owned(),
             "memory" => decision.listeners[0].port = CALLS.fetch_add(1, Ordering::Relaxed) + 1,
-            "lost fields" => decision.listeners[0].rest = "{}".to_owned(),
             "another default than it says" if seen.settings.is_empty() => {
                 decision.listeners[0].port = 8000;
             }

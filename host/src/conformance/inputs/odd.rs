@@ -58,7 +58,7 @@ fn spec() -> impl Strategy<Value = Value> {
         json!({"name": "ofn-http-external", "port": 8080, "protocol": "HTTP"}),
         json!({
             "name": "ofn-http-internal", "hostname": "*.cluster.local", "port": 80,
-            "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "Same"}},
+            "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "Same"}}, FUTURE: true,
         }),
         json!({
             "name": "tls", "hostname": "a.ofn.io", "port": 443, "protocol": "HTTPS",
