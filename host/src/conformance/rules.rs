@@ -284,28 +284,40 @@ fn ordinary_is_served(policy: &PolicyComponent, input: &Input) -> Result<Tried, 
     }
 }
 
-/// Of the default listener, which is put right, too: those of the others are vetted each time.
 fn no_field_is_lost(policy: &PolicyComponent, input: &Input) -> Result<Tried, Why> {
     let spec = match effective(policy, input) {
         Ok(spec) => spec,
         Err(instead) => return Ok(Tried::No(instead)),
     };
-    // One that no component can know.
+    let written = gateway_to_contract(&input.gateway).spec.listeners;
+    kept(&written, &spec.listeners, "default")?;
+    let scene = match Scene::if_answered(policy, input) {
+        Ok(scene) => scene,
+        Err(instead) => return Ok(Tried::No(instead)),
+    };
+    match decide::wish(policy, &scene.world, &spec, &Terms::default()) {
+        Ok(Ok(wish)) => kept(&spec.listeners, &wish.listeners, "decide").map(|()| Tried::Yes),
+        Ok(Err(violations)) => Ok(Tried::No(instead("decide", &violations))),
+        Err(failure) => Ok(Tried::No(failure.to_string())),
+    }
+}
+
+/// Whether a field that no component can know is there afterwards, too.
+fn kept(before: &[Listener], after: &[Listener], function: &str) -> Result<(), Why> {
     let field = |listener: &Listener| -> Option<Value> {
         let rest: Map<String, Value> = serde_json::from_str(&listener.rest).ok()?;
         rest.get(FUTURE).cloned()
     };
-    for written in gateway_to_contract(&input.gateway).spec.listeners {
-        let mut effective = spec.listeners.iter();
-        let effective = effective.find(|effective| effective.name == written.name);
-        if effective.is_some_and(|effective| field(&written) != field(effective)) {
+    for listener in before {
+        let after = after.iter().find(|after| after.name == listener.name);
+        if after.is_some_and(|after| field(listener) != field(after)) {
             return misfit(format!(
-                "default loses, or changes, field {FUTURE} of listener {:?}",
-                written.name
+                "{function} loses, or changes, field {FUTURE} of listener {:?}",
+                listener.name
             ));
         }
     }
-    Ok(Tried::Yes)
+    Ok(())
 }
 
 fn unknown_settings_are_violations(

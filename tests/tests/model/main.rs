@@ -176,13 +176,13 @@ fn listeners_that_somebody_takes_out_again_and_again_come_back_when_that_ends() 
 }
 
 #[test]
-fn two_wishes_another_writer_an_implementation_that_fails_and_a_crash_together_end_well() {
+fn a_move_another_writer_an_implementation_that_fails_and_a_crash_together_end_well() {
     let world = World {
         foreign: &[Foreign::Add("a"), Foreign::Wipe("a"), Foreign::Fail("b")],
         most_foreign: 1,
         most_crashes: 1,
         answered: Answered::ReadsAtOnce,
-        ..World::new(&[Edit::Ref("b"), Edit::Delete], times(2))
+        ..World::new(&[Edit::Ref("b"), Edit::Delete], times(1))
     };
     assert_eq!(explore("all together", world), None);
 }
