@@ -54,7 +54,7 @@ pub const API_SERVER: (&str, &str) = ("default", "kubernetes");
 /// read it.
 pub const ENTRY_SERVICE_ANNOTATION: &str = "networking.openfunction.io/entry-service";
 /// Name of the default listener, which components add and put right.
-pub const DEFAULT_LISTENER: &str = "ofn-http-internal";
+pub const DEFAULT_LISTENER: &str = ofn_contract::DEFAULT_LISTENER;
 /// On an OpenFunction Gateway: whether there is a default listener. Components read it.
 pub const DEFAULT_LISTENER_ANNOTATION: &str = "networking.openfunction.io/default-listener";
 /// Name of the entry Service, in the namespace of the OpenFunction Gateway.

@@ -21,6 +21,9 @@ pub const INTERFACE: &str = "openfunction:gateway/policy@0.1.0";
 /// Name of the Service by which functions are reached, in the namespace of the OpenFunction Gateway.
 pub const ENTRY_SERVICE: &str = "gateway";
 
+/// Name of the default listener, for requests from inside the cluster.
+pub const DEFAULT_LISTENER: &str = "ofn-http-internal";
+
 /// Namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "wasmtime", derive(ComponentType, Lift, Lower))]

@@ -9,7 +9,7 @@ use ofn_contract::dns::{is_dns_name, is_hostname, is_label, is_subdomain, is_und
 use ofn_contract::protocol::is_protocol;
 
 /// Name of the listener for requests from inside the cluster.
-pub const DEFAULT_LISTENER: &str = "ofn-http-internal";
+pub const DEFAULT_LISTENER: &str = ofn_contract::DEFAULT_LISTENER;
 /// The annotation that, set to `disabled`, keeps the default listener from being added.
 pub const DEFAULT_LISTENER_ANNOTATION: &str = "networking.openfunction.io/default-listener";
 /// Where `spec.clusterDomain` is left out.

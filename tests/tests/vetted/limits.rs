@@ -49,6 +49,18 @@ fn text(length: usize) -> String {
     "x".repeat(length)
 }
 
+/// So many bytes of messages, of one character alone.
+fn messages(status: &mut GatewayStatus, of: &str, bytes: usize) {
+    let mut left = bytes;
+    for index in 0..12 {
+        let mut more = status.conditions[1].clone();
+        more.type_ = format!("More-{index}");
+        more.message = of.repeat(left.min(32768));
+        left -= more.message.len();
+        status.listeners[index / 4].conditions.push(more);
+    }
+}
+
 fn pairs(number: usize, value: &str) -> serde_json::Value {
     let pair = |number| (format!("key-{number}"), value.into());
     serde_json::Value::Object((0..number).map(pair).collect())
@@ -267,31 +279,13 @@ const OF_STATUSES: [OfStatus; 12] = [
     OfStatus {
         what: "bytes of all messages",
         most: 256 << 10,
-        set: |status, length| {
-            let mut left = length;
-            for index in 0..12 {
-                let mut more = status.conditions[1].clone();
-                more.type_ = format!("More-{index}");
-                more.message = text(left.min(32768));
-                left -= more.message.len();
-                status.listeners[index / 4].conditions.push(more);
-            }
-        },
+        set: |status, length| messages(status, "x", length),
         is_kubernetes: false,
     },
     OfStatus {
         what: "bytes of all messages, each six where it is stored",
         most: 256 << 10,
-        set: |status, length| {
-            let mut left = length;
-            for index in 0..12 {
-                let mut more = status.conditions[1].clone();
-                more.type_ = format!("More-{index}");
-                more.message = "<".repeat(left.min(32768));
-                left -= more.message.len();
-                status.listeners[index / 4].conditions.push(more);
-            }
-        },
+        set: |status, length| messages(status, "<", length),
         is_kubernetes: false,
     },
     OfStatus {

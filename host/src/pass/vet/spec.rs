@@ -16,6 +16,9 @@ use crate::pass::world::target_of;
 /// All listeners together become an annotation; Kubernetes takes 256 KiB of all annotations.
 const MOST_TEXT: usize = 96 << 10;
 
+/// The fields of a listener that are not in its `rest`.
+const TYPED: [&str; 4] = ["name", "hostname", "port", "protocol"];
+
 /// Bytes of a template that a component fills in.
 const LONGEST_TEMPLATE: usize = 1024;
 
@@ -113,9 +116,8 @@ pub(super) fn check_rest(
     users: &Listener,
 ) -> Result<(), Broken> {
     let [answered, users] = [listener, users].map(listener_from_contract);
-    let typed = ["name", "hostname", "port", "protocol"];
     let rest = users.as_object().into_iter().flatten();
-    let mut rest = rest.filter(|(field, _)| !typed.contains(&field.as_str()));
+    let mut rest = rest.filter(|(field, _)| !TYPED.contains(&field.as_str()));
     let is_the_users = |path: &str| answered.pointer(path) == users.pointer(path);
     rules.must(
         rest.all(|(field, value)| is_subset(value, &answered[field]))
@@ -161,13 +163,12 @@ pub(super) fn check_listener(
         )?;
     }
     let rest: Option<Map<String, Value>> = serde_json::from_str(&listener.rest).ok();
-    let typed = ["name", "hostname", "port", "protocol"];
     rules.must(
-        rest.is_some_and(|rest| !typed.iter().any(|field| rest.contains_key(*field))),
+        rest.is_some_and(|rest| !TYPED.iter().any(|field| rest.contains_key(*field))),
         || {
             format!(
                 "the rest of listener {name:?} is not a JSON object without {}",
-                typed.join(", ")
+                TYPED.join(", ")
             )
         },
     )
