@@ -1,9 +1,9 @@
 //! Answers of components that must not be acted on, each a change of one that may.
 
 use ofn_contract::{
-    Condition, Decision, EffectiveSpec, Entry, EntryPort, EntryTarget, GatewayStatus,
+    Address, Condition, Decision, EffectiveSpec, Entry, EntryPort, EntryTarget, GatewayStatus,
     GatewayTemplate, KeyValue, LabelQuery, Listener, ListenerStatus, ObjectName, Refusal, Route,
-    ServiceQuery, Target,
+    RouteKind, ServiceQuery, Target,
 };
 use std::collections::BTreeSet;
 
@@ -301,12 +301,9 @@ fn listeners_that_the_gateway_api_refuses_are_refused() {
 
 #[test]
 fn what_is_told_of_a_broken_rule_is_short_whatever_the_answer() {
-    let long = Violation {
-        field: "spec".to_owned(),
-        reason: "FieldValueInvalid".to_owned(),
-        message: "\u{1}".repeat(400_000),
-    };
-    let broken = vet::violations("default", vec![long]).expect_err("it is not printable");
+    let mut status = status();
+    status.conditions[0].status = "\u{1}".repeat(400_000);
+    let broken = vet::status(status, &spec()).expect_err("it is neither true nor false");
     assert!(broken.to_string().len() < 1100, "{broken}");
 }
 
@@ -536,15 +533,15 @@ fn a_template_that_the_api_server_refuses_is_refused() {
 }
 
 #[test]
-fn violations_are_there_printable_and_fit_into_a_status() {
+fn violations_are_there_made_printable_and_fit_into_a_status() {
     let violation = |message: &str| Violation {
         field: "spec.domain".to_owned(),
         reason: "FieldValueInvalid".to_owned(),
         message: message.to_owned(),
     };
     assert!(vet::violations("default", Vec::new()).is_err());
-    assert!(vet::violations("default", vec![violation("\u{1b}[2J")]).is_err());
-    assert!(vet::violations("default", vec![violation("\u{202e}gpj")]).is_err());
+    let shown = vet::violations("default", vec![violation("\u{1b}[2J\u{202e}gpj")]);
+    assert_eq!(shown, Ok(vec![violation(" [2J gpj")]));
     let long = "ä".repeat(5000);
     let cut = vet::violations("default", vec![violation(&long); 500]).expect("cut");
     assert_eq!(cut.len(), 64);
@@ -650,14 +647,6 @@ fn a_status_that_the_definition_does_not_take_is_refused() {
         "9 conditions, not at most 8",
     );
     refused_status(
-        |status| status.conditions[1].message = "\u{1b}[31m".to_owned(),
-        "not printable",
-    );
-    refused_status(
-        |status| status.conditions[1].message = "a\u{202e}b".to_owned(),
-        "not printable",
-    );
-    refused_status(
         |status| {
             let long = || Condition {
                 message: "x".repeat(32_000),
@@ -680,6 +669,49 @@ fn a_status_that_the_definition_does_not_take_is_refused() {
         |status| status.listeners.clear(),
         "are not those of the spec",
     );
+}
+
+#[test]
+fn what_a_vendor_may_have_written_is_made_printable() {
+    let with = |kind: &str, address: &str| {
+        let mut status = status();
+        status.listeners[0].supported_kinds.push(RouteKind {
+            group: String::new(),
+            kind: kind.to_owned(),
+        });
+        status.addresses.push(Address {
+            type_: "example.com/name".to_owned(),
+            value: address.to_owned(),
+        });
+        status
+    };
+    let mut written = with("HTTP\u{2060}Route", "a\u{200d}b");
+    written.conditions[1].reason = "a\u{200b}b\n".to_owned();
+    written.conditions[1].message = "\u{1b}[31m\n\ta\u{202e}b".to_owned();
+    written.conditions.push(condition("More\u{feff}"));
+    written.listeners[0].conditions[0].message = "\u{7}".to_owned();
+    let mut shown = with("HTTP Route", "a b");
+    shown.conditions[1].reason = "a b ".to_owned();
+    shown.conditions[1].message = " [31m\n\ta b".to_owned();
+    shown.conditions.push(condition("More "));
+    shown.listeners[0].conditions[0].message = " ".to_owned();
+    assert_eq!(vet::status(written, &spec()), Ok(shown));
+}
+
+#[test]
+fn what_is_said_of_a_refused_listener_is_made_printable() {
+    let decision = Decision {
+        listeners: Vec::new(),
+        refusals: vec![Refusal {
+            listener: "web".to_owned(),
+            reason: "No\u{200b}".to_owned(),
+            message: "\u{1b}[2J".to_owned(),
+        }],
+        ..decision()
+    };
+    let refusals = vetted(decision).expect("a decision").refusals;
+    assert_eq!(refusals[0].reason, "No ");
+    assert_eq!(refusals[0].message, " [2J");
 }
 
 #[test]
@@ -740,7 +772,7 @@ fn a_route_that_a_function_cannot_have_is_refused() {
         |route| route.path = "default".to_owned(),
         |route| route.path.push('\n'),
         |route| route.path.push('\u{202e}'),
-        |route| route.path.push_str(&"x".repeat(1024)),
+        |route| route.path.push_str("/../other"),
         |route| route.label.key.clear(),
         |route| route.label.value = "default.other".to_owned(),
     ];

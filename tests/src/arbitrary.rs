@@ -181,6 +181,18 @@ pub fn function() -> ObjectName {
     }
 }
 
+/// The route of [`function`] for [`spec`].
+pub fn good_route() -> Route {
+    Route {
+        hostnames: vec!["hello.default.svc.cluster.local".to_owned()],
+        path: "/default/hello".to_owned(),
+        label: KeyValue {
+            key: "app.kubernetes.io/managed-by".to_owned(),
+            value: "default.hello".to_owned(),
+        },
+    }
+}
+
 prop_compose! {
     /// Answers of `route-of` for [`spec`] and [`function`].
     pub fn route()(

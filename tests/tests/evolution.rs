@@ -17,7 +17,7 @@ use ofn_gateway::cluster::offline::Offline;
 use ofn_gateway::cluster::{Cluster, Kind};
 use ofn_gateway::pass::vet::Terms;
 use ofn_gateway::pass::world::target_of;
-use ofn_gateway::pass::{decide, pass};
+use ofn_gateway::pass::{Outcome, decide, pass};
 use ofn_gateway::policies::Policies;
 use ofn_gateway::sandbox::Limits;
 use ofn_tests::host::{component, digest, sandbox, workspace};
@@ -118,45 +118,57 @@ fn route(policies: &Policies, spec: &Value) -> Result<Option<Value>> {
     })))
 }
 
-/// What a folder's standard component makes of every case: what users see of it.
-fn decided(folder: &Path) -> Result<Value> {
-    let policies = Policies::load(folder, &sandbox(Limits::default())?, Terms::default())?;
+fn policies(folder: &Path) -> Result<Policies> {
+    Ok(Policies::load(
+        folder,
+        &sandbox(Limits::default())?,
+        Terms::default(),
+    )?)
+}
+
+fn cluster_with(spec: &Value) -> Result<Offline> {
+    let cluster = Offline::default();
+    for object in sample()? {
+        insert(&cluster, object)?;
+    }
+    insert(
+        &cluster,
+        json!({
+            "apiVersion": "networking.openfunction.io/v1alpha1",
+            "kind": "Gateway",
+            "metadata": {"namespace": "openfunction", "name": "openfunction"},
+            "spec": spec,
+        }),
+    )?;
+    Ok(cluster)
+}
+
+fn passed(cluster: &Offline, policies: &Policies) -> Result<Outcome> {
     let name = ObjectName {
         namespace: "openfunction".to_owned(),
         name: "openfunction".to_owned(),
     };
+    let mut notices = Vec::new();
+    Ok(block_on(pass(
+        cluster,
+        policies,
+        &name,
+        &mut |_| (),
+        &mut notices,
+    ))?)
+}
+
+/// What a folder's standard component makes of every case: what users see of it.
+fn decided(folder: &Path) -> Result<Value> {
+    let policies = policies(folder)?;
     let mut all = Vec::new();
     for spec in specs() {
         for is_served in [false, true] {
-            let cluster = Offline::default();
-            for object in sample()? {
-                insert(&cluster, object)?;
-            }
-            insert(
-                &cluster,
-                json!({
-                    "apiVersion": "networking.openfunction.io/v1alpha1",
-                    "kind": "Gateway",
-                    "metadata": {"namespace": name.namespace, "name": name.name},
-                    "spec": spec,
-                }),
-            )?;
-            block_on(pass(
-                &cluster,
-                &policies,
-                &name,
-                &mut |_| (),
-                &mut Vec::new(),
-            ))?;
+            let cluster = cluster_with(&spec)?;
+            passed(&cluster, &policies)?;
             if is_served {
                 serve(&cluster, &spec)?;
-                block_on(pass(
-                    &cluster,
-                    &policies,
-                    &name,
-                    &mut |_| (),
-                    &mut Vec::new(),
-                ))?;
+                passed(&cluster, &policies)?;
             }
             let results = cluster.results();
             let seen = results.iter().map(|object| {
@@ -223,6 +235,31 @@ fn components_of_every_version_load_and_decide_as_they_did() -> Result<()> {
         for (before, now) in before.iter().zip(&now) {
             ensure!(before == now, "{version}: before {before:#}, now {now:#}");
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_vendor_writes_that_does_not_show_is_no_fault_of_an_old_component() -> Result<()> {
+    for (version, _) in VERSIONS {
+        let cluster = cluster_with(&specs()[0])?;
+        let policies = policies(&recorded(version))?;
+        passed(&cluster, &policies)?;
+        serve(&cluster, &specs()[0])?;
+        let name = ObjectName {
+            namespace: "projectcontour".to_owned(),
+            name: "contour".to_owned(),
+        };
+        let gateway = block_on(cluster.get(Kind::KubernetesGateway, &name))?;
+        let mut gateway = json!(gateway.context("the Kubernetes Gateway")?);
+        let condition = &mut gateway["status"]["conditions"][1];
+        condition["status"] = json!("False");
+        condition["message"] = json!("zero\u{200b}width\u{feff} \u{1b}[2J");
+        insert(&cluster, gateway)?;
+        let outcome = passed(&cluster, &policies)?;
+        ensure!(outcome.problems.is_empty(), "{:?}", outcome.problems);
+        let results = json!(cluster.results()).to_string();
+        ensure!(results.contains("zero width   [2J"), "{results}");
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 pub mod dns;
 pub mod labels;
+pub mod path;
 pub mod protocol;
 pub mod text;
 

@@ -3,6 +3,7 @@
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/;
 const WORD = /^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?$/;
+const PATH = /^\/([-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})*$/;
 const IPV4 = /^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(?!$)|$)){4}$/;
 
 /** One label of a DNS name. */
@@ -33,6 +34,10 @@ export function isLabelKey(key) {
 }
 
 const isLabelValue = (value) => value.length <= 63 && LABEL_VALUE.test(value);
+
+/** What an HTTPRoute takes as a path: nothing that a proxy may read as another one. */
+export const isPath = (path) =>
+  path.length <= 1024 && PATH.test(path) && !/\/\/|\/\.\.?(\/|$)|%2f/i.test(path);
 
 /** The name of a protocol: `HTTP`, or a vendor's own such as `example.com/mine`. */
 export function isProtocol(protocol) {

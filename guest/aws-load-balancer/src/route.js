@@ -1,10 +1,8 @@
 // Host names, path and label of a function.
 
-import { isHostname, isLabelKey } from './names.js';
-import { byteLength, invalid, isPrintable, quoted } from './text.js';
+import { isHostname, isLabelKey, isPath } from './names.js';
+import { invalid, quoted } from './text.js';
 
-// As much as an HTTPRoute takes.
-const LONGEST_PATH = 1024;
 // More than any host name or path has.
 const LONGEST = 4096;
 
@@ -25,7 +23,8 @@ export function routeOf(spec, { namespace, name }) {
   const path = evaluate('spec.pathTemplate', spec.pathTemplate, fields).replace(/^\/*/, '/');
   const key = spec.httpRouteLabelKey;
   const of = `for function ${namespace}/${name}`;
-  if (wrong.length === 0 && !isHostname(external)) {
+  const isEvaluated = wrong.length === 0;
+  if (isEvaluated && !isHostname(external)) {
     const instead = "write one that gives lower case letters, digits, '-' and '.'";
     const what = `gives ${quoted(external)} ${of}, which is not a host name: ${instead}`;
     wrong.push(invalid('spec.hostTemplate', what));
@@ -35,14 +34,11 @@ export function routeOf(spec, { namespace, name }) {
     const what = `${quoted(key)} is not the key of a label: ${instead}`;
     wrong.push(invalid('spec.httpRouteLabelKey', what));
   }
-  if (!isPrintable(path)) {
-    const instead = 'write one without control characters';
-    const what = `gives ${quoted(path)} ${of}, which is not a path: ${instead}`;
+  if (isEvaluated && !isPath(path)) {
+    const instead =
+      "write one that gives at most 1024 letters, digits and -._~!$&'()*+,;=:@, without '//', '/./' and '/../'";
+    const what = `gives ${quoted(path)} ${of}, which an HTTPRoute does not take as a path: ${instead}`;
     wrong.push(invalid('spec.pathTemplate', what));
-  }
-  if (byteLength(path) > LONGEST_PATH) {
-    const room = `write a shorter one, as an HTTPRoute has room for ${LONGEST_PATH} bytes`;
-    wrong.push(invalid('spec.pathTemplate', `gives a path ${of} that is too long: ${room}`));
   }
   if (wrong.length > 0) throw wrong;
   return {

@@ -6,10 +6,11 @@ use crate::template::Template;
 use crate::violation::invalid;
 use ofn_contract::dns::is_hostname;
 use ofn_contract::labels::is_label_key;
-use ofn_contract::text::is_printable;
+use ofn_contract::path::{LONGEST_PATH, is_path};
+use ofn_contract::text::cut;
 
-/// Bytes of the path of an HTTPRoute. Source: `HTTPPathMatch` of the Gateway API.
-const LONGEST_PATH: usize = 1024;
+/// Bytes of what a template gives, as a message quotes it.
+const LONGEST_QUOTE: usize = 256;
 
 /// The route of a function. The host name inside the cluster is always
 /// `<name>.<namespace>.svc.<cluster domain>`: that is the function's own Service.
@@ -27,7 +28,10 @@ pub fn route_of(spec: &EffectiveSpec, function: &ObjectName) -> Result<Route, Ve
         &host[..2],
         &mut wrong,
     );
-    if wrong.is_empty() && !is_hostname(&external) {
+    let path = format!("/{}", path.trim_start_matches('/'));
+    let is_evaluated = wrong.is_empty();
+    if is_evaluated && !is_hostname(&external) {
+        let external = cut(external.clone(), LONGEST_QUOTE);
         wrong.push(invalid(
             "spec.hostTemplate",
             format!(
@@ -43,23 +47,14 @@ pub fn route_of(spec: &EffectiveSpec, function: &ObjectName) -> Result<Route, Ve
             format!("{key:?} is not the key of a label: write one such as example.com/managed-by"),
         ));
     }
-    let path = format!("/{}", path.trim_start_matches('/'));
-    if !path.chars().all(is_printable) {
+    if is_evaluated && !is_path(&path) {
+        let path = cut(path.clone(), LONGEST_QUOTE);
         wrong.push(invalid(
             "spec.pathTemplate",
             format!(
-                "gives {path:?} for function {function}, which is not a path: write one without \
-                 control characters"
-            ),
-        ));
-    }
-    if path.len() > LONGEST_PATH {
-        wrong.push(invalid(
-            "spec.pathTemplate",
-            format!(
-                "gives a path of {} characters for function {function}: write a shorter one, as an \
-                 HTTPRoute has room for {LONGEST_PATH}",
-                path.len()
+                "gives {path:?} for function {function}, which an HTTPRoute does not take as a path: \
+                 write one that gives at most {LONGEST_PATH} letters, digits and -._~!$&'()*+,;=:@, \
+                 without '//', '/./' and '/../'"
             ),
         ));
     }

@@ -153,18 +153,18 @@ fn a_template_that_gives_no_host_name_is_told_with_the_function_and_what_to_writ
 
 #[test]
 fn a_template_that_gives_no_path_is_told_with_the_function_and_what_to_write() {
-    assert_eq!(
-        unroutable(|spec| spec.path_template = "a\u{7}".to_owned()),
-        "gives \"/a\\u{7}\" for function f/hello, which is not a path: write one without control \
-         characters"
-    );
-}
-
-#[test]
-fn a_path_that_is_too_long_is_told_with_what_to_write() {
-    assert_eq!(
-        unroutable(|spec| spec.path_template = "a".repeat(1024)),
-        "gives a path of 1025 characters for function f/hello: write a shorter one, as an HTTPRoute \
-         has room for 1024"
-    );
+    for (template, gives) in [
+        ("a\u{7}", "/a\\u{7}".to_owned()),
+        ("{{.Name}}//b", "/hello//b".to_owned()),
+        (&"a".repeat(1024), format!("/{}…", "a".repeat(252))),
+    ] {
+        assert_eq!(
+            unroutable(|spec| spec.path_template = template.to_owned()),
+            format!(
+                "gives \"{gives}\" for function f/hello, which an HTTPRoute does not take as a path: \
+                 write one that gives at most 1024 letters, digits and -._~!$&'()*+,;=:@, without \
+                 '//', '/./' and '/../'"
+            )
+        );
+    }
 }

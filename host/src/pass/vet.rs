@@ -11,8 +11,8 @@
 //! | `route-of` | host names, one of them inside the cluster, as the templates that the user wrote give them; a path, a label | `vet/route.rs` |
 //! | `service-queries` | at most 24 questions; those outside the namespaces of [`Terms`] are not asked | `vet/queries.rs` |
 //! | `decide` | listeners of the spec, no two of them for the same requests; an entry that traffic may be sent to by [`Terms`] | `vet/decision.rs`, `vet/entry.rs` |
-//! | violations of these | printable texts, cut to a length that fits into a status | `vet/violations.rs` |
-//! | `aggregate-status` | what the definition of the OpenFunction Gateway takes, printable | `vet/status.rs` |
+//! | violations of these | texts, made printable and cut to a length that fits into a status | `vet/violations.rs` |
+//! | `aggregate-status` | what the definition of the OpenFunction Gateway takes; its texts are made printable | `vet/status.rs` |
 //!
 //! Whatever passes is accepted by the API server, with one exception: the fields of a listener that
 //! the contract has no words for (`tls`, `allowedRoutes`, …). Of these only the API server knows

@@ -19,7 +19,7 @@ tests![
     a_target_that_the_user_did_not_write_is_refused,
     a_domain_that_the_user_did_not_write_is_refused,
     a_huge_status_is_refused,
-    a_status_that_is_not_printable_is_refused,
+    a_status_that_is_not_printable_is_made_so,
     two_decisions_in_turn_are_no_storm_of_writes,
     two_defaults_in_turn_are_not_written,
     one_more_default_each_time_is_not_written,
@@ -157,9 +157,16 @@ async fn a_huge_status_is_refused(scene: &Scene) -> Result<()> {
     costs_one_pass(scene, "a huge status", "PolicyAnswerTooLarge", message).await
 }
 
-async fn a_status_that_is_not_printable_is_refused(scene: &Scene) -> Result<()> {
-    let misdeed = "a status that is not printable";
-    costs_one_pass(scene, misdeed, "PolicyAnswerInvalid", "not printable").await
+async fn a_status_that_is_not_printable_is_made_so(scene: &Scene) -> Result<()> {
+    served(scene).await?;
+    misdeed(scene, "a status that is not printable").await?;
+    scene
+        .served("says more", |object| {
+            condition(object, "More").is_some_and(|more| more["message"] == " [2J")
+                && has_condition(object, "Ready", "True", None)
+        })
+        .await?;
+    Ok(())
 }
 
 /// How many writes the host sends until it says why it sends no more.

@@ -7,7 +7,7 @@ mod stage;
 use std::cell::Cell;
 
 use anyhow::{Result, anyhow, ensure};
-use ofn_contract::Decision;
+use ofn_contract::{Decision, Route};
 use ofn_gateway::api;
 use ofn_gateway::pass::report::Problem;
 use ofn_gateway::pass::vet::{self, Wish};
@@ -38,6 +38,7 @@ fn what_passes_is_accepted_by_the_api_server() -> Result<()> {
     decisions_are_accepted(&stage)?;
     statuses_are_accepted(&stage)?;
     specs_are_accepted(&stage)?;
+    paths_are_those_of_an_httproute(&stage)?;
     limits::of_decisions_are_those_of_kubernetes(&mut stage)?;
     limits::of_statuses_are_those_of_the_definition(&stage)?;
     what_does_not_pass_would_be_refused(&stage)?;
@@ -112,6 +113,37 @@ fn specs_are_accepted(stage: &Stage) -> Result<()> {
         let is_plain = listeners.all(|one| arbitrary::PLAIN.contains(&one.rest.as_str()));
         is_plain.then(|| stage.judged(&spec))
     })
+}
+
+fn paths_are_those_of_an_httproute(stage: &Stage) -> Result<()> {
+    let parts = [
+        "/", "/", "a", ".", "..", "~", "%4A", "%2f", "%2F", "%", "4", "#", "?", " ", "ä", "\u{7}",
+    ];
+    let paths = prop::collection::vec(prop::sample::select(parts.to_vec()), 0..6);
+    let passed = Cell::new(0_u32);
+    let compare = |path: &str| -> Result<()> {
+        let route = Route {
+            path: path.to_owned(),
+            ..arbitrary::good_route()
+        };
+        let passes = vet::route(route, &stage.spec, &arbitrary::function()).is_ok();
+        passed.set(passed.get() + u32::from(passes));
+        ensure!(
+            passes == stage.takes_path(path)?,
+            "{path:?} passes: {passes}"
+        );
+        Ok(())
+    };
+    for length in [1024, 1025] {
+        compare(&format!("/{}", "x".repeat(length - 1)))?;
+    }
+    cases(300)
+        .run(&paths, |parts| {
+            compare(&format!("/{}", parts.concat())).map_err(|error| failed(format!("{error:#}")))
+        })
+        .map_err(|error| anyhow!("paths: {error}"))?;
+    ensure!((2..300).contains(&passed.get()), "{} pass", passed.get());
+    Ok(())
 }
 
 /// Of all answers that `accepted` does not refuse.

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, anyhow};
+use gateway_api::httproutes::HttpRoute;
+use kube::Resource;
 use kube::api::{Api, PostParams};
+use kube::core::NamespaceResourceScope;
 use ofn_contract::{Decision, EffectiveSpec, GatewayStatus, ObjectName};
 use ofn_gateway::api;
 use ofn_gateway::cluster::live::Live;
@@ -16,6 +19,8 @@ use ofn_gateway::pass::{Outcome, observe, report};
 use ofn_tests::arbitrary;
 use ofn_tests::cluster::{Cluster, Kind};
 use ofn_tests::control_plane::{ControlPlane, User};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -143,15 +148,34 @@ impl Stage {
 
     /// Has the API server judge a spec, as it would be shown.
     pub fn judged(&self, spec: &EffectiveSpec) -> Result<()> {
-        let gateways = Api::<api::Gateway>::namespaced(self.live.client().clone(), NAMESPACE);
         let gateway = api::Gateway::new("judged", api::GatewaySpec::from_effective(spec));
+        self.judge(&gateway).map_err(|error| anyhow!("{error}"))
+    }
+
+    /// Whether the API server takes an HTTPRoute with this path.
+    pub fn takes_path(&self, path: &str) -> Result<bool> {
+        let route = json!({
+            "metadata": {"name": "judged"},
+            "spec": {"rules": [{"matches": [{"path": {"type": "PathPrefix", "value": path}}]}]},
+        });
+        match self.judge::<HttpRoute>(&serde_json::from_value(route)?) {
+            Ok(()) => Ok(true),
+            Err(kube::Error::Api(status)) if status.code == 422 => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn judge<K>(&self, object: &K) -> Result<(), kube::Error>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+        K: Clone + std::fmt::Debug + Serialize + DeserializeOwned,
+    {
         let parameters = PostParams {
             dry_run: true,
             ..PostParams::default()
         };
-        self.runtime
-            .block_on(gateways.create(&parameters, &gateway))
-            .map_err(|error| anyhow!("{error}"))?;
+        let api = Api::<K>::namespaced(self.live.client().clone(), NAMESPACE);
+        self.runtime.block_on(api.create(&parameters, object))?;
         Ok(())
     }
 }

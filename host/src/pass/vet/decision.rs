@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::entry::check_entry;
 use super::spec::{check_listener, check_rest, check_size};
-use super::text::{check_annotations, check_labels, check_reason, is_printable};
+use super::text::{check_annotations, check_labels, is_printable, vet_reason};
 use super::{Broken, Rules, Terms};
 
 /// Kubernetes' own limit for the reason of an event, which a refusal becomes.
@@ -53,7 +53,7 @@ pub struct Asked<'a> {
 }
 
 /// A decision.
-pub fn decision(decision: Decision, asked: Asked) -> Result<Wish, Broken> {
+pub fn decision(mut decision: Decision, asked: Asked) -> Result<Wish, Broken> {
     let rules = Rules("decide");
     let spec = asked.spec;
     let known: BTreeSet<&str> = spec
@@ -96,7 +96,7 @@ pub fn decision(decision: Decision, asked: Asked) -> Result<Wish, Broken> {
             check_rest(&rules, listener, users)?;
         }
     }
-    for refusal in &decision.refusals {
+    for refusal in &mut decision.refusals {
         let name = &refusal.listener;
         rules.must(known.contains(name.as_str()), || {
             format!("refused listener {name:?} is not one of the spec")
@@ -104,7 +104,7 @@ pub fn decision(decision: Decision, asked: Asked) -> Result<Wish, Broken> {
         rules.must(named.insert(name), || {
             format!("refused listener {name:?} is there twice")
         })?;
-        check_reason(&rules, &refusal.reason, &refusal.message)?;
+        vet_reason(&rules, &mut refusal.reason, &mut refusal.message)?;
         rules.must((1..=LONGEST_REASON).contains(&refusal.reason.len()), || {
             format!("the reason of refused listener {name:?} is empty or too long for an event")
         })?;

@@ -2,15 +2,13 @@
 
 use ofn_contract::dns::{is_hostname, is_under};
 use ofn_contract::labels::is_label_key;
+use ofn_contract::path::is_path;
 use ofn_contract::{EffectiveSpec, ObjectName, Route};
 
-use super::text::is_printable;
 use super::{Broken, Rules};
 
 /// As many as an HTTPRoute takes.
 const MOST_HOSTNAMES: usize = 16;
-/// As long as an HTTPRoute's path may be.
-const LONGEST_PATH: usize = 1024;
 
 /// How a function is reached.
 pub fn route(route: Route, spec: &EffectiveSpec, function: &ObjectName) -> Result<Route, Broken> {
@@ -27,10 +25,9 @@ pub fn route(route: Route, spec: &EffectiveSpec, function: &ObjectName) -> Resul
         format!("no host name is under {domain}")
     })?;
     let path = &route.path;
-    rules.must(
-        path.starts_with('/') && path.len() <= LONGEST_PATH && is_printable(path),
-        || format!("{path:?} is not a path"),
-    )?;
+    rules.must(is_path(path), || {
+        format!("{path:?} is not a path that an HTTPRoute takes")
+    })?;
     let label = &route.label;
     rules.must(is_label_key(&label.key), || {
         format!("{:?} is not the key of a label", label.key)

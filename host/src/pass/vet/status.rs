@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ofn_contract::{Condition, EffectiveSpec, GatewayStatus};
 
-use super::text::{check_reason, is_printable};
+use super::text::{make_printable, vet_reason};
 use super::{Broken, Rules};
 use crate::api;
 
@@ -20,14 +20,16 @@ const MOST_TEXT: usize = 256 << 10;
 const MOST_REST: usize = 640 << 10;
 
 /// A status for a vetted spec.
-pub fn status(status: GatewayStatus, spec: &EffectiveSpec) -> Result<GatewayStatus, Broken> {
+pub fn status(mut status: GatewayStatus, spec: &EffectiveSpec) -> Result<GatewayStatus, Broken> {
     let rules = Rules("aggregate-status");
-    check_conditions(&rules, &status.conditions, &["Scheduled", "Ready"])?;
+    vet_conditions(&rules, &mut status.conditions, &["Scheduled", "Ready"])?;
     rules.at_most(MOST_ADDRESSES, status.addresses.len(), "addresses")?;
-    for address in &status.addresses {
+    for address in &mut status.addresses {
+        make_printable(&mut address.value);
+        make_printable(&mut address.type_);
         rules.must(
             is_short(&address.value, 253) && is_short(&address.type_, 253),
-            || "an address is empty, too long or not printable".to_owned(),
+            || "an address is empty or too long".to_owned(),
         )?;
     }
     let answered = status.listeners.iter().map(|listener| &listener.name);
@@ -35,12 +37,16 @@ pub fn status(status: GatewayStatus, spec: &EffectiveSpec) -> Result<GatewayStat
     rules.must(answered.eq(expected), || {
         "the listeners are not those of the spec, in their order".to_owned()
     })?;
-    for listener in &status.listeners {
+    for listener in &mut status.listeners {
         let name = &listener.name;
-        check_conditions(&rules, &listener.conditions, &["Ready"])?;
+        vet_conditions(&rules, &mut listener.conditions, &["Ready"])?;
         rules.must(listener.attached_routes >= 0, || {
             format!("listener {name:?} has a negative number of routes")
         })?;
+        for kind in &mut listener.supported_kinds {
+            make_printable(&mut kind.group);
+            make_printable(&mut kind.kind);
+        }
         rules.must(
             listener.supported_kinds.len() <= MOST_KINDS
                 && listener.supported_kinds.iter().all(|kind| {
@@ -64,12 +70,16 @@ pub fn status(status: GatewayStatus, spec: &EffectiveSpec) -> Result<GatewayStat
     Ok(status)
 }
 
-/// Whether a text is there, in characters as Kubernetes counts them, and can be shown.
+/// Whether a text is there and not too long, in characters as Kubernetes counts them.
 fn is_short(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.chars().count()) && is_printable(text)
+    (1..=most).contains(&text.chars().count())
 }
 
-fn check_conditions(rules: &Rules, conditions: &[Condition], first: &[&str]) -> Result<(), Broken> {
+fn vet_conditions(
+    rules: &Rules,
+    conditions: &mut [Condition],
+    first: &[&str],
+) -> Result<(), Broken> {
     rules.at_most(MOST_CONDITIONS, conditions.len(), "conditions")?;
     rules.must(
         conditions.len() >= first.len()
@@ -81,15 +91,16 @@ fn check_conditions(rules: &Rules, conditions: &[Condition], first: &[&str]) -> 
     )?;
     let mut types = BTreeSet::new();
     for condition in conditions {
-        let type_ = &condition.type_;
+        make_printable(&mut condition.type_);
+        vet_reason(rules, &mut condition.reason, &mut condition.message)?;
+        let type_ = condition.type_.as_str();
         rules.must(is_short(type_, LONGEST_TYPE) && types.insert(type_), || {
-            format!("condition {type_:?} is there twice, empty, too long or not printable")
+            format!("condition {type_:?} is there twice, empty or too long")
         })?;
         rules.must(
             matches!(condition.status.as_str(), "True" | "False" | "Unknown"),
             || format!("condition {type_:?} has status {:?}", condition.status),
         )?;
-        check_reason(rules, &condition.reason, &condition.message)?;
     }
     Ok(())
 }

@@ -17,19 +17,27 @@ pub(super) fn is_printable(text: &str) -> bool {
     text.chars().all(text::is_printable)
 }
 
-/// Reason and message of a condition or an event.
-pub(super) fn check_reason(rules: &Rules, reason: &str, message: &str) -> Result<(), Broken> {
-    rules.must(
-        reason.len() <= LONGEST_REASON && is_printable(reason),
-        || "a reason is too long or not printable".to_owned(),
-    )?;
-    rules.must(
-        message.len() <= LONGEST_MESSAGE
-            && message
-                .chars()
-                .all(|char| text::is_printable(char) || matches!(char, '\n' | '\t')),
-        || "a message is too long or not printable".to_owned(),
-    )
+/// Makes a text show as what it is, on one line. For what a component may only have passed on: a vendor
+/// or a user wrote it, and which characters show has been judged otherwise in earlier versions.
+pub(super) fn make_printable(text: &mut String) {
+    if !is_printable(text) {
+        *text = text::printable(text);
+    }
+}
+
+/// Reason and message of a condition or an event, made printable; a message may have several lines.
+pub(super) fn vet_reason(
+    rules: &Rules,
+    reason: &mut String,
+    message: &mut String,
+) -> Result<(), Broken> {
+    make_printable(reason);
+    rules.at_most(LONGEST_REASON, reason.len(), "bytes of a reason")?;
+    let shows = |char| text::is_printable(char) || matches!(char, '\n' | '\t');
+    if !message.chars().all(shows) {
+        *message = message.replace(|char| !shows(char), " ");
+    }
+    rules.at_most(LONGEST_MESSAGE, message.len(), "bytes of a message")
 }
 
 pub(super) fn check_labels(rules: &Rules, labels: &[KeyValue]) -> Result<(), Broken> {

@@ -3,7 +3,7 @@
 use ofn_contract::Violation;
 use ofn_contract::text::cut;
 
-use super::text::is_printable;
+use super::text::make_printable;
 use super::{Broken, Rules};
 
 /// More than a user mends at once.
@@ -11,8 +11,8 @@ const MOST_VIOLATIONS: usize = 64;
 /// Of each text, in bytes; a text that quotes what the user wrote may be as long as that.
 const LONGEST_TEXT: usize = 1024;
 
-/// Violations, as the answer of a function. Too many, and too long ones, are cut: what the user
-/// wrote may be the reason.
+/// Violations, as the answer of a function. Too many, and too long ones, are cut, and what does not
+/// show becomes a space: what the user wrote may be the reason.
 pub fn violations(
     function: &'static str,
     mut violations: Vec<Violation>,
@@ -29,9 +29,7 @@ pub fn violations(
             message,
         } = violation;
         for text in [field, reason, message] {
-            rules.must(is_printable(text), || {
-                format!("the violation {text:?} is not printable")
-            })?;
+            make_printable(text);
             *text = cut(std::mem::take(text), LONGEST_TEXT);
         }
     }
