@@ -28,6 +28,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
 use ofn_contract::ObjectName;
+use ofn_contract::text::printable;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
@@ -311,7 +312,9 @@ fn after_failure(gateway: Arc<GatewayMeta>, error: &pass::Error, context: Arc<Co
     let wait = FIRST_RETRY
         .saturating_mul(2_u32.saturating_pow(*count - 1))
         .min(LONGEST_RETRY);
-    tracing::warn!(gateway = %name, %error, retry_after = ?wait, "the pass failed");
+    // It may quote what is in an object.
+    let error = printable(&error.to_string());
+    tracing::warn!(gateway = %name, error, retry_after = ?wait, "the pass failed");
     Action::requeue(wait)
 }
 

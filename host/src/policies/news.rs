@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ofn_contract::text::printable;
+
 use crate::metrics;
 use crate::names::reason;
 use crate::sandbox::PolicyComponent;
@@ -104,13 +106,15 @@ impl News {
     /// Logs and counts it.
     pub fn record(&self) {
         let reason = self.reason();
+        // The name of a file may be anything.
+        let told = printable(&self.to_string());
         match self {
             Self::Serves { policy, .. } => {
-                tracing::info!(reason, "{self}");
+                tracing::info!(reason, "{told}");
                 metrics::policy_serves(&policy.name);
             }
             _ => {
-                tracing::warn!(reason, "{self}");
+                tracing::warn!(reason, "{told}");
                 metrics::policy_refused(reason);
             }
         }

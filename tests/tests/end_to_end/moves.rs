@@ -20,6 +20,7 @@ tests![
     whatever_becomes_of_a_definition_while_the_host_was_down_is_made_up_for,
     a_move_to_a_gateway_without_room_is_reported_and_leaves_the_first_as_it_was,
     a_move_back_to_a_defined_gateway_before_it_has_ended_leaves_that_as_it_was,
+    a_move_to_a_gateway_that_is_never_ready_ends_after_a_minute,
 ];
 
 const WITH_OURS: [&str; 3] = ["platform", OURS[0], OURS[1]];
@@ -49,6 +50,23 @@ async fn a_move_to_another_gateway_cleans_the_first_one_when_the_second_is_ready
         "{first:#}"
     );
     scene.is_ready().await?;
+    Ok(())
+}
+
+async fn a_move_to_a_gateway_that_is_never_ready_ends_after_a_minute(scene: &Scene) -> Result<()> {
+    scene.platform("first").await?;
+    scene
+        .gateway_with("second", json!([own_listener()]))
+        .await?;
+    scene.serve(scene.default_spec("first")).await?;
+    scene.has_listeners("first", &WITH_OURS).await?;
+    scene
+        .edit(json!({"spec": {"gatewayRef": {"name": "second"}}}))
+        .await?;
+    scene.has_listeners("second", &WITH_OURS).await?;
+    tokio::time::sleep(std::time::Duration::from_secs(50)).await;
+    scene.has_listeners("first", &WITH_OURS).await?;
+    scene.has_listeners("first", &["platform"]).await?;
     Ok(())
 }
 

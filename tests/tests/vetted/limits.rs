@@ -2,11 +2,14 @@
 //! is just beyond does not, and where Kubernetes has the limit too the API server refuses it.
 
 use anyhow::{Context, Result, ensure};
+use kube::api::DynamicObject;
 use ofn_contract::{
     Decision, EffectiveSpec, Entry, EntryPort, EntryTarget, GatewayStatus, GatewayTemplate,
     KeyValue, Listener, RouteKind,
 };
+use ofn_gateway::kubernetes_gateway::KubernetesGateway;
 use ofn_gateway::pass::vet::{self, Wish};
+use ofn_policy::status::aggregate;
 use serde_json::json;
 
 use crate::stage::Stage;
@@ -451,4 +454,52 @@ pub fn of_statuses_are_those_of_the_definition(stage: &Stage) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// As much as the definition of the Gateway API lets an implementation say of 64 listeners.
+pub fn are_wide_enough_for_what_an_implementation_may_say(stage: &Stage) -> Result<()> {
+    let conditions: Vec<_> = (0..8)
+        .map(|number| {
+            json!({
+                "type": format!("{number}{}", "x".repeat(315)), "status": "Unknown",
+                "reason": "x".repeat(1024), "message": "<".repeat(2048),
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            })
+        })
+        .collect();
+    let kind = json!({"group": name(253), "kind": "K".repeat(63)});
+    let listeners: Vec<_> = (0..64)
+        .map(|number| Listener {
+            name: format!("{number:02}{}", name(251)),
+            port: 8000 + number,
+            ..stage.spec.listeners[0].clone()
+        })
+        .collect();
+    let of_listener = |listener: &Listener| {
+        json!({
+            "name": listener.name, "attachedRoutes": i32::MAX,
+            "supportedKinds": vec![&kind; 8], "conditions": conditions,
+        })
+    };
+    let address = json!({"type": format!("{}/x", name(251)), "value": "<".repeat(253)});
+    let gateway: DynamicObject = serde_json::from_value(json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"namespace": "infra", "name": "made"},
+        "spec": {"gatewayClassName": "any", "listeners": []},
+        "status": {
+            "addresses": vec![address; 16],
+            "conditions": conditions,
+            "listeners": listeners.iter().map(of_listener).collect::<Vec<_>>(),
+        },
+    }))?;
+    let spec = EffectiveSpec {
+        listeners,
+        ..stage.spec.clone()
+    };
+    let gateway = KubernetesGateway::from(gateway).to_contract();
+    let status = aggregate(&spec, Some(&gateway), true);
+    let conditions = status.listeners.iter().map(|one| one.conditions.len());
+    ensure!(conditions.min() == Some(8));
+    stage.written(vet::status(status, &spec)?)
 }

@@ -41,6 +41,7 @@ fn what_passes_is_accepted_by_the_api_server() -> Result<()> {
     paths_are_those_of_an_httproute(&stage)?;
     limits::of_decisions_are_those_of_kubernetes(&mut stage)?;
     limits::of_statuses_are_those_of_the_definition(&stage)?;
+    limits::are_wide_enough_for_what_an_implementation_may_say(&stage)?;
     what_does_not_pass_would_be_refused(&stage)?;
     ensure!(stage.plane.forbidden(User::Admin)? == 0);
     Ok(())
