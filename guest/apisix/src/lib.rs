@@ -14,6 +14,7 @@ use ofn_contract::{
 use ofn_policy::entry::{by_labels, data_plane};
 use ofn_policy::exposed;
 use ofn_policy::listeners::{Hostnames, Rules, field, refusal};
+use ofn_policy::ports::{PortRules, Ports};
 use ofn_policy::settings::{Name, Setting};
 use ofn_policy::{About, Policy};
 
@@ -33,6 +34,22 @@ const GATEWAY_PROXY: Setting<Option<Name>> = Setting {
     help: "The GatewayProxy, in the Gateway's namespace, for a Gateway that gatewayDef creates.",
 };
 
+/// With `listener_port_match_mode` auto or explicit, of which 2.1.0 has the first by default, version 2 serves
+/// a route only where the connection came to a port with the listener's number: inside of APISIX, whose
+/// chart has 9080 behind 80. Source: `shouldInjectServerPortVars` in internal/adc/translator/translator.go;
+/// docs/en/latest/reference/troubleshoot.md.
+const LISTENING: Setting<Option<Ports>> = Setting {
+    name: "ports",
+    default: || None,
+    help: "Which port of APISIX's container each listener port is served on; its listener_port_match_mode \
+           needs it.",
+};
+
+const PORTS: PortRules = PortRules {
+    vendor: "APISIX",
+    port: "open port",
+};
+
 /// The policy.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Apisix;
@@ -43,7 +60,7 @@ impl Policy for Apisix {
             name: "apisix",
             version: env!("CARGO_PKG_VERSION"),
             controller_names: &[VERSION_2, VERSION_1],
-            settings: &[&GATEWAY_PROXY],
+            settings: &[&GATEWAY_PROXY, &LISTENING],
         }
     }
 
@@ -58,7 +75,11 @@ impl Policy for Apisix {
         listener: &Listener,
         beside: &[Listener],
     ) -> Result<Listener, Refusal> {
-        let placed = RULES.place(listener, beside)?;
+        let placed = RULES.place(listener, &[])?;
+        let placed = match LISTENING.get(seen) {
+            Some(ports) => PORTS.place(&ports, &LISTENING, seen, placed, beside)?,
+            None => placed,
+        };
         if is_version_1(seen) {
             check_kinds(&placed)?;
         } else {

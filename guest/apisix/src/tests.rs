@@ -179,6 +179,47 @@ fn tls_is_not_ended_on_a_port_where_a_listener_of_somebody_else_has_it_passed_on
     );
 }
 
+#[test]
+fn listener_ports_become_those_that_apisix_listens_on_where_the_setting_names_them() {
+    let answer = asked(
+        scene(VERSION_2, "{}")
+            .objects(&chart())
+            .setting("ports", "80=9080,443=9443/tls,9100=9100")
+            .listener("web", 443, "HTTPS")
+            .listener("raw", 9100, "TCP"),
+    );
+    assert_eq!(answer.port("ofn-http-internal"), Some(9080));
+    assert_eq!(answer.port("web"), Some(9443));
+    assert_eq!(answer.port("raw"), Some(9100));
+    assert_eq!(answer.entry_ports(), [443, 9100, 80]);
+}
+
+#[test]
+fn without_the_setting_listener_ports_are_those_that_the_user_wrote() {
+    let answer = asked(scene(VERSION_2, "{}").listener("web", 8080, "HTTP"));
+    assert_eq!(answer.port("web"), Some(8080));
+    assert_eq!(answer.refused(), [""; 0]);
+}
+
+#[test]
+fn a_port_that_apisix_does_not_listen_on_is_refused_where_the_setting_names_those_that_it_does() {
+    let asked = |port, protocol| {
+        let scene = scene(VERSION_2, "{}").setting("ports", "80=9080,443=9443/tls");
+        asked(scene.listener("web", port, protocol)).refusal("web")
+    };
+    assert_eq!(
+        asked(8080, "HTTP"),
+        "PortUnavailable: APISIX has no open port for port 8080: write a port of \
+         80=9080,443=9443/tls, or add the open port's container port to annotation \
+         policy.networking.openfunction.io/ports, such as 8080=8080"
+    );
+    assert_eq!(
+        asked(443, "HTTP"),
+        "PortUnavailable: APISIX's open port for port 443 has TLS, and serves no plain HTTP: write \
+         protocol HTTPS, or another port"
+    );
+}
+
 /// A listener with these kinds of routes.
 fn with_kinds(protocol: &str, kinds: &[&str]) -> Value {
     let kinds: Vec<_> = kinds.iter().map(|kind| json!({"kind": kind})).collect();

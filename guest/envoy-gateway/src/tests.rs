@@ -180,7 +180,11 @@ status:
 #[test]
 fn a_gateway_that_is_not_programmed_is_not_ready_in_envoy_gateways_words() {
     for (reason, message) in [
-        ("NoResources", "Deployment replicas unavailable"),
+        ("NoResources", "Envoy replicas unavailable"),
+        (
+            "AddressNotUsable",
+            "One or more addresses requested in spec.addresses cannot be used",
+        ),
         (
             "Invalid",
             "Too many addresses (17) have been assigned to the Gateway, the maximum number of \
@@ -198,6 +202,33 @@ fn a_gateway_that_is_not_programmed_is_not_ready_in_envoy_gateways_words() {
         );
         assert_eq!(answer.entry(), "192.0.2.14");
     }
+}
+
+/// Envoy Gateway accepts the Gateway all the same, and says so in the reason.
+#[test]
+fn a_listener_of_somebody_else_that_is_not_valid_leaves_ours_ready() {
+    let status = "
+status:
+  conditions:
+  - {type: Accepted, status: 'True', reason: ListenersNotValid, message: 'Listeners not valid: theirs', observedGeneration: 1}
+  - {type: Programmed, status: 'True', reason: Programmed, message: 'Address assigned to the Gateway, 1/1 envoy replicas available', observedGeneration: 1}
+  listeners:
+  - name: theirs
+    attachedRoutes: 0
+    supportedKinds: [{group: gateway.networking.k8s.io, kind: HTTPRoute}, {group: gateway.networking.k8s.io, kind: GRPCRoute}]
+    conditions:
+    - {type: ResolvedRefs, status: 'False', reason: InvalidCertificateRef, message: Secret apps/certificate does not exist, observedGeneration: 1}
+    - {type: Programmed, status: 'False', reason: Invalid, message: 'Listener is invalid, see other Conditions for details.', observedGeneration: 1}
+  - name: ofn-http-internal
+    attachedRoutes: 1
+    supportedKinds: [{group: gateway.networking.k8s.io, kind: HTTPRoute}, {group: gateway.networking.k8s.io, kind: GRPCRoute}]
+    conditions:
+    - {type: Programmed, status: 'True', reason: Programmed, message: Sending translated listener configuration to the data plane, observedGeneration: 1}
+    - {type: Accepted, status: 'True', reason: Accepted, message: Listener has been successfully translated, observedGeneration: 1}
+    - {type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: Listener references have been resolved, observedGeneration: 1}
+";
+    let answer = asked(Scene::with_ref("apps/web").objects(&gateway("apps/web", "eg", status)));
+    answer.assert_ready("ofn-http-internal");
 }
 
 /// As merged Gateways of a class can be, whose listeners we do not see.

@@ -17,6 +17,7 @@ pub mod entry;
 pub mod exposed;
 pub mod helm;
 pub mod listeners;
+pub mod ports;
 pub mod route;
 pub mod settings;
 pub mod status;

@@ -5,22 +5,20 @@
 //! Users think of the ports of Traefik's Service, 80 and 443; this policy puts the entry points'
 //! into the Kubernetes Gateway. There is one Service for all Gateways, that of the Helm release.
 
-mod entry_points;
 #[cfg(test)]
 mod tests;
 
 use ofn_contract::{KubernetesGateway, Listener, Observation, Refusal, ServiceQuery};
 use ofn_policy::entry::{by_name, data_plane};
 use ofn_policy::exposed;
-use ofn_policy::listeners::{Hostnames, Rules, is_same, refusal};
+use ofn_policy::listeners::{Hostnames, Rules, refusal};
+use ofn_policy::ports::{PortRules, Ports};
 use ofn_policy::settings::Setting;
 use ofn_policy::{About, Policy, helm};
 
-use entry_points::{EntryPoints, Mapped};
-
-const ENTRY_POINTS: Setting<EntryPoints> = Setting {
+const ENTRY_POINTS: Setting<Ports> = Setting {
     name: "entry-points",
-    default: EntryPoints::of_the_helm_chart,
+    default: Ports::of_traefiks_helm_chart,
     help: "Which port of Traefik's container each listener port is served on.",
 };
 
@@ -28,6 +26,11 @@ const EXPERIMENTAL_CHANNEL: Setting<bool> = Setting {
     name: "experimental-channel",
     default: || false,
     help: "Whether Traefik runs with providers.kubernetesGateway.experimentalChannel, and serves TCP.",
+};
+
+const PORTS: PortRules = PortRules {
+    vendor: "Traefik",
+    port: "entry point",
 };
 
 /// Listeners of any protocol share an entry point: Traefik looks at what comes.
@@ -78,56 +81,7 @@ impl Policy for Traefik {
                 ),
             ));
         }
-        let entry_points = ENTRY_POINTS.get(seen);
-        let port = match entry_points.map(listener) {
-            Mapped::To(port) => port,
-            Mapped::OnlyTls => {
-                return Err(refusal(
-                    listener,
-                    "PortUnavailable",
-                    format!(
-                        "Traefik's entry point for port {} has TLS, and serves no plain HTTP: write \
-                         protocol HTTPS, or another port",
-                        listener.port
-                    ),
-                ));
-            }
-            Mapped::Nowhere => {
-                return Err(refusal(
-                    listener,
-                    "PortUnavailable",
-                    format!(
-                        "Traefik has no entry point for port {}: write a port of {}, or add the \
-                         entry point's container port to annotation {}, such as {}={}",
-                        listener.port,
-                        ENTRY_POINTS.text(seen),
-                        ENTRY_POINTS.annotation(),
-                        listener.port,
-                        listener.port,
-                    ),
-                ));
-            }
-        };
-        let mapped = Listener { port, ..placed };
-        let clash = beside.iter().find(|other| is_same(other, &mapped));
-        let ours = clash.and_then(|other| {
-            let listeners = &seen.spec.listeners;
-            listeners.iter().find(|ours| ours.name == other.name)
-        });
-        match ours {
-            // One of somebody else's is reported by the host, with its owner.
-            None => Ok(mapped),
-            Some(ours) => Err(refusal(
-                listener,
-                "PortUnavailable",
-                format!(
-                    "ports {} and {} are the same entry point of Traefik, {port}, where listener {} \
-                     serves this host name already: remove one of the two listeners, or write \
-                     another host name",
-                    listener.port, ours.port, ours.name
-                ),
-            )),
-        }
+        PORTS.place(&ENTRY_POINTS.get(seen), &ENTRY_POINTS, seen, placed, beside)
     }
 
     /// Traefik names the container port, which the user did not write, and does not know the ports of

@@ -111,8 +111,8 @@ fn a_setting_that_is_none_is_a_violation_of_its_annotation() {
         asked(scene).violations(),
         [
             "metadata.annotations[policy.networking.openfunction.io/entry-points]: \"80=web\" has \
-             \"80=web\" in it, which is no entry point: write <listener port>=<container port> for \
-             each entry point, separated by commas, with /tls after one that has TLS, such as \
+             \"80=web\" in it, which is no such pair: write <listener port>=<container port> for \
+             each, separated by commas, with /tls after one that has TLS, such as \
              80=8000,443=8443/tls"
         ]
     );
