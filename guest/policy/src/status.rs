@@ -89,6 +89,12 @@ pub fn aggregate(
         (false, _) => programmed.condition("Ready", ready()),
     };
     let mut conditions = vec![scheduled, ready];
+    for silent in conditions.iter_mut().filter(|told| is_default(told)) {
+        silent.message.push_str(&format!(
+            " of GatewayClass {}: if this stays so, see whether that runs",
+            gateway.class_name
+        ));
+    }
     conditions.extend(seen.others());
     conditions.truncate(MOST_CONDITIONS);
     let fits = |text: &str| is_name(text, LONGEST_ADDRESS);
