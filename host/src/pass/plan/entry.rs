@@ -46,7 +46,7 @@ pub(super) fn next(world: &World, wish: &Wish, again: &str, waits: bool, plan: &
     if waits && world.entry.is_some() {
         return;
     }
-    let service = service(world, wish, entry);
+    let service = service(world, wish, entry, &slices);
     let mut wanted = Vec::new();
     for (name, slice) in &slices {
         let there = world.slices.get(name);
@@ -108,8 +108,8 @@ pub(super) fn leads_elsewhere(world: &World, wish: &Wish) -> bool {
         let there = world.slices.get(name);
         there.is_none_or(|there| !is_current(wanted, &json!(there)))
     };
-    !is_current(&service(world, wish, entry), &json!(there))
-        || slices(world, wish, entry).iter().any(is_other)
+    let slices = slices(world, wish, entry);
+    !is_current(&service(world, wish, entry, &slices), &json!(there)) || slices.iter().any(is_other)
 }
 
 /// Takes the entry and its slices away. The garbage collector would do that too, but late, and an

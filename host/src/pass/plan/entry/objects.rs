@@ -1,7 +1,7 @@
 //! The entry Service and its EndpointSlices as they are to be.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use kube::api::{DynamicObject, ObjectMeta};
 use kube::{Resource, ResourceExt};
@@ -15,7 +15,13 @@ use crate::pass::vet::Wish;
 use crate::pass::world::World;
 use crate::{api, names};
 
-pub(super) fn service(world: &World, wish: &Wish, entry: &Entry) -> DynamicObject {
+/// `slices` are those of the same entry.
+pub(super) fn service(
+    world: &World,
+    wish: &Wish,
+    entry: &Entry,
+    slices: &BTreeMap<String, DynamicObject>,
+) -> DynamicObject {
     let external_name = match &entry.target {
         EntryTarget::Service(name) => Some(format!(
             "{}.{}.svc.{}",
@@ -32,7 +38,7 @@ pub(super) fn service(world: &World, wish: &Wish, entry: &Entry) -> DynamicObjec
     let spec = match external_name {
         Some(name) => json!({"type": "ExternalName", "externalName": name, "ports": ports}),
         // Else it has an address of the cluster's first family alone, and the other slice does nothing.
-        None if has_ipv6(entry) => {
+        None if slices.contains_key(SLICES[1]) => {
             json!({"type": "ClusterIP", "ipFamilyPolicy": "PreferDualStack", "ports": ports})
         }
         None => json!({"type": "ClusterIP", "ports": ports}),
@@ -63,13 +69,6 @@ pub(super) fn slices(world: &World, wish: &Wish, entry: &Entry) -> BTreeMap<Stri
             )
         })
         .collect()
-}
-
-fn has_ipv6(entry: &Entry) -> bool {
-    let EntryTarget::IpAddresses(ips) = &entry.target else {
-        return false;
-    };
-    ips.iter().any(|ip| ip.parse::<Ipv6Addr>().is_ok())
 }
 
 fn slice(
