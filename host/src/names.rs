@@ -57,6 +57,20 @@ pub const ENTRY_SERVICE_ANNOTATION: &str = "networking.openfunction.io/entry-ser
 pub const DEFAULT_LISTENER: &str = ofn_contract::DEFAULT_LISTENER;
 /// On an OpenFunction Gateway: whether there is a default listener. Components read it.
 pub const DEFAULT_LISTENER_ANNOTATION: &str = "networking.openfunction.io/default-listener";
+/// The annotations of an OpenFunction Gateway that begin with [`ANNOTATION_PREFIX`]: those of users, then
+/// our own.
+pub const GATEWAY_ANNOTATIONS: ([&str; 3], [&str; 3]) = (
+    [
+        DEFAULT_LISTENER_ANNOTATION,
+        ENTRY_SERVICE_ANNOTATION,
+        POLICY_ANNOTATION,
+    ],
+    [
+        LAST_APPLIED_ANNOTATION,
+        TARGETS_ANNOTATION,
+        TAKEN_OUT_ANNOTATION,
+    ],
+);
 /// Name of the entry Service, in the namespace of the OpenFunction Gateway.
 pub const ENTRY_SERVICE: &str = ofn_contract::ENTRY_SERVICE;
 
@@ -101,6 +115,8 @@ pub mod reason {
     pub const CLASS_CONFLICT: &str = "GatewayClassConflict";
     /// Another OpenFunction Gateway is served.
     pub const NOT_SERVED: &str = "NotServed";
+    /// The OpenFunction Gateway has annotations of ours that mean nothing.
+    pub const UNKNOWN_ANNOTATION: &str = "UnknownAnnotation";
     /// Listeners had to stay, because a Gateway must have one.
     pub const LISTENER_LEFT: &str = "ListenerLeft";
     /// Defaults are effective without being written into the spec, because it is somebody else's.

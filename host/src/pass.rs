@@ -145,7 +145,9 @@ async fn try_pass<C: Cluster>(
     }
     let before = gateway.status.clone();
     let mut pass = serve(cluster, policies, gateway, interested, notices).await?;
-    let status = pass.status();
+    let mut status = pass.status();
+    let unknown = report::unknown_annotations(&pass.world.gateway);
+    report::warn(&mut status, unknown.clone());
     write_status(cluster, name, before.as_ref(), &status).await?;
     let decided_before = before.as_ref().and_then(|before| before.policy.as_ref());
     match (decided_before, &status.policy) {
@@ -155,6 +157,13 @@ async fn try_pass<C: Cluster>(
         }
         _ => {}
     }
+    let known = before.as_ref().map(|before| &*before.conditions);
+    // The status remembers what was told.
+    notices.extend(
+        unknown
+            .filter(|unknown| !known.unwrap_or_default().contains(unknown))
+            .map(|unknown| Notice::new(&unknown.reason, unknown.message)),
+    );
     pass.outcome.new_problems = pass
         .outcome
         .problems

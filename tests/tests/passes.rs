@@ -256,3 +256,40 @@ fn what_stays_after_a_deletion_is_told_once_though_others_hold_the_object() {
     let reasons: Vec<_> = notices.iter().map(|notice| &*notice.reason).collect();
     assert_eq!(reasons, ["ListenerLeft"]);
 }
+
+#[test]
+fn an_annotation_of_ours_that_nobody_knows_is_told_once_and_keeps_nothing_from_being_served() {
+    let annotate = |stage: &Stage, key: &'static str| {
+        stage.change(Kind::Gateway, stage.ofn(), |ofn| {
+            ofn["metadata"]["annotations"][format!("networking.openfunction.io/{key}")] =
+                json!("disabled");
+        });
+    };
+    let told = |stage: &Stage| {
+        let mut notices = Vec::new();
+        pass_in(&Writing(stage, Stage::write), &mut notices).expect("a pass");
+        notices
+    };
+    let stage = Stage::new(&[platform()], &[]);
+    annotate(&stage, "default-listner");
+    let notices = told(&stage);
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert_eq!(notices[0].reason, "UnknownAnnotation");
+    let message = "metadata.annotations[networking.openfunction.io/default-listner]: is not known, and \
+                   does nothing: remove it, or write one of networking.openfunction.io/default-listener, \
+                   networking.openfunction.io/entry-service, networking.openfunction.io/policy";
+    assert_eq!(notices[0].message, message);
+    assert_eq!(list(&stage.gateway()["spec"]["listeners"]).len(), 2);
+    assert_eq!(told(&stage), []);
+    let said = list(&stage.ofn()["status"]["conditions"]);
+    let said: Vec<_> = said.iter().map(|said| said["type"].clone()).collect();
+    assert_eq!(said, ["Scheduled", "Ready", "UnknownAnnotations"]);
+    stage.change(Kind::Gateway, stage.ofn(), |ofn| {
+        let annotations = ofn["metadata"]["annotations"].as_object_mut();
+        annotations
+            .expect("ours")
+            .remove("networking.openfunction.io/default-listner");
+    });
+    assert_eq!(told(&stage), []);
+    assert_eq!(list(&stage.ofn()["status"]["conditions"]).len(), 2);
+}

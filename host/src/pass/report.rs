@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::vet::Terms;
 use super::world::World;
-use crate::api::{Condition, GatewayStatus, ListenerStatus, PolicyStatus};
+use crate::api::{self, Condition, GatewayStatus, ListenerStatus, PolicyStatus};
 use crate::names::{self, reason};
 use crate::sandbox::PolicyComponent;
 
@@ -212,6 +212,47 @@ pub fn data_plane_unknown(world: &World, spec: &EffectiveSpec, terms: &Terms) ->
         reason::DATA_PLANE_UNKNOWN,
         format!("{why}. Until then {until_then}"),
     ))
+}
+
+/// Tells of annotations that nobody knows. They keep nothing from being served: a newer version may know
+/// them.
+pub fn unknown_annotations(gateway: &api::Gateway) -> Option<Condition> {
+    let (users, ours) = names::GATEWAY_ANNOTATIONS;
+    let keys = gateway.annotations().keys().map(String::as_str);
+    let unknown: Vec<_> = keys
+        .filter(|key| key.starts_with(names::ANNOTATION_PREFIX))
+        .filter(|key| !users.contains(key) && !ours.contains(key))
+        .map(|key| format!("metadata.annotations[{key}]"))
+        .collect();
+    if unknown.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "{}: is not known, and does nothing: remove it, or write one of {}",
+        unknown.join(", "),
+        users.join(", ")
+    );
+    Some(condition(
+        UNKNOWN_ANNOTATIONS,
+        "True",
+        reason::UNKNOWN_ANNOTATION,
+        cut(message, LONGEST_PROBLEM),
+    ))
+}
+
+/// Type of the condition that is there while there are unknown annotations.
+const UNKNOWN_ANNOTATIONS: &str = "UnknownAnnotations";
+/// The CRD allows as many conditions.
+const MOST_CONDITIONS: usize = 8;
+
+/// Puts it, or nothing, in the place of what a status said of unknown annotations.
+pub fn warn(status: &mut GatewayStatus, unknown: Option<Condition>) {
+    let conditions = &mut status.conditions;
+    conditions.retain(|condition| condition.type_ != UNKNOWN_ANNOTATIONS);
+    if let Some(unknown) = unknown {
+        conditions.truncate(MOST_CONDITIONS - 1);
+        conditions.push(unknown);
+    }
 }
 
 /// The status of an OpenFunction Gateway beside the one that is served.
