@@ -46,8 +46,13 @@ export function aggregate({ spec, kubernetesGateway: gateway, gatewayClass }) {
   const orphan = !gatewayClass && `GatewayClass ${gateway.className} does not exist: ${MISSING}`;
   const scheduled = scheduledOf(seen, bad, orphan);
   const ready = readyOf(seen, bad, orphan && scheduled);
+  const waited = `of GatewayClass ${gateway.className}: if this stays so, see whether it runs`;
+  const named = (told) =>
+    isDefault(told)
+      ? { ...told, message: printable(`${told.message} ${waited}`, LONGEST_MESSAGE) }
+      : told;
   return shortened({
-    conditions: [scheduled, ready, ...seen.others].slice(0, MOST_CONDITIONS),
+    conditions: [named(scheduled), named(ready), ...seen.others].slice(0, MOST_CONDITIONS),
     addresses: gateway.addresses
       .filter(({ type, value }) => isName(type, LONGEST_NAME) && isName(value, LONGEST_NAME))
       .slice(0, MOST_ADDRESSES),

@@ -363,7 +363,8 @@ fn a_gateway_that_contour_was_not_told_of_says_what_to_do() {
         );
         assert_eq!(
             asked(scene().objects(&provisioned)).condition("Scheduled"),
-            "Unknown Pending: Waiting for controller"
+            "Unknown Pending: Waiting for controller of GatewayClass contour: if this stays so, see \
+             whether it runs"
         );
     }
 }

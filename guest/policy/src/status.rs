@@ -91,7 +91,7 @@ pub fn aggregate(
     let mut conditions = vec![scheduled, ready];
     for silent in conditions.iter_mut().filter(|told| is_default(told)) {
         silent.message.push_str(&format!(
-            " of GatewayClass {}: if this stays so, see whether that runs",
+            " of GatewayClass {}: if this stays so, see whether it runs",
             gateway.class_name
         ));
     }
