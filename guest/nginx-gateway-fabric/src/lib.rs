@@ -78,10 +78,10 @@ impl Policy for NginxGatewayFabric {
         if let Some(Port(port)) = METRICS_PORT.get(seen) {
             is_taken(RULES.vendor, port, "its metrics", listener)?;
         }
-        // Only there does the version matter.
-        let rules = match listener.protocol.as_str() {
-            "TCP" | "UDP" if self.data_plane_of_version_1(seen).is_some() => RULES_OF_VERSION_1,
-            _ => RULES,
+        let data_plane = data_plane(seen, &self.data_plane(seen));
+        let rules = match data_plane.is_some_and(is_of_version_1) {
+            true => RULES_OF_VERSION_1,
+            false => RULES,
         };
         rules.place(listener, beside)
     }
@@ -89,16 +89,12 @@ impl Policy for NginxGatewayFabric {
     /// Version 1 programs a data plane whose Service it does not change.
     fn read_status(&self, seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
         let mut gateway = gateway.clone();
-        if let Some(service) = self.data_plane_of_version_1(seen) {
+        if let Some(service) = data_plane(seen, &self.data_plane(seen))
+            && is_of_version_1(service)
+        {
             exposed::mark(&mut gateway, &seen.spec.listeners, service, "NGINX");
         }
         gateway
-    }
-}
-
-impl NginxGatewayFabric {
-    fn data_plane_of_version_1<'a>(&self, seen: &'a Observation) -> Option<&'a Service> {
-        data_plane(seen, &self.data_plane(seen)).filter(|service| is_of_version_1(service))
     }
 }
 
