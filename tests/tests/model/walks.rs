@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use ofn_contract::ObjectName;
 use ofn_gateway::cluster::live::Live;
+use ofn_gateway::cluster::offline::Objects;
 use ofn_gateway::cluster::{Cluster as _, Kind, WriteError};
 use ofn_gateway::kubernetes_gateway::is_subset;
 use ofn_tests::cluster::{self, Cluster};
@@ -90,7 +91,7 @@ impl<'a> Real<'a> {
             cluster,
             live,
             pass: None,
-            theirs: first.theirs.clone(),
+            theirs: BTreeMap::clone(&first.theirs),
             way: Vec::new(),
             time: 0,
             uids: BTreeMap::new(),
@@ -172,6 +173,7 @@ impl<'a> Real<'a> {
             let actions = world.actions(&state);
             let possible: Vec<_> = actions
                 .into_iter()
+                .filter(|action| *action != Action::Cease)
                 .filter_map(|action| Some((action, world.after(&state, action)?)))
                 .collect();
             // Two thirds of the steps are the host's, so that it comes to its writes.
@@ -190,7 +192,7 @@ impl<'a> Real<'a> {
             };
             let (action, next) = side.into_iter().nth(index).context("in range")?;
             self.way.push(action);
-            stale += usize::from(self.follow(&world, &state, action, &next).await?);
+            stale += usize::from(self.follow(&state, action, &next).await?);
             state = next;
             self.is_like(&state).await?;
         }
@@ -198,13 +200,7 @@ impl<'a> Real<'a> {
     }
 
     /// Makes the step in the real cluster; tells whether it was a stale write.
-    async fn follow(
-        &mut self,
-        world: &World,
-        before: &State,
-        action: Action,
-        next: &State,
-    ) -> Result<bool> {
+    async fn follow(&mut self, before: &State, action: Action, next: &State) -> Result<bool> {
         match action {
             Action::User(Edit::Delete) => {
                 let name = openfunction();
@@ -260,16 +256,17 @@ impl<'a> Real<'a> {
             }
             Action::Time => self.time += 1,
             Action::Crash => self.pass = None,
+            Action::Cease => {}
             Action::Begin => self.pass = Some(Answers::new()),
             Action::Answer(index) => {
-                let standing = world.standing(before).context("a pass")?;
-                let (key, modelled) = standing.open.get(index).context("a request")?;
+                let pass = before.pass.as_ref().context("a pass")?;
+                let (key, modelled) = pass.standing.open.get(index).context("a request")?;
                 let own = stand_at(ago(-self.time), self.pass.as_ref().context("a pass")?);
                 let same = own.open.into_iter().find(|(own, _)| own == key);
                 let (_, request) =
                     same.with_context(|| format!("the real pass does not {key:?}"))?;
                 let answer = self.answer(&request).await?;
-                let modelled = modelled.carry_out(&mut before.objects.clone());
+                let modelled = modelled.carry_out(&mut Objects::clone(&before.objects));
                 ensure!(
                     std::mem::discriminant(&answer) == std::mem::discriminant(&modelled),
                     "{key:?}: the real API server answers {answer:?}, the model {modelled:?}"

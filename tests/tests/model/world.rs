@@ -1,9 +1,10 @@
 //! A small world, and all that can happen in it.
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{Hash, Hasher};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +18,8 @@ use ofn_gateway::policies::Policies;
 use ofn_gateway::sandbox::Limits;
 use ofn_tests::stepped::{Answer, Answers, Request, Standing, stand};
 use serde_json::{Value, json};
+
+use crate::runs::Runs;
 
 static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
     let folder = ofn_tests::host::policies().expect("make build");
@@ -101,36 +104,59 @@ pub enum Action {
     Time,
     /// The host ends, wherever it is, and begins anew.
     Crash,
+    /// The user, the others and the host's end cease for ever.
+    Cease,
     /// The host begins a pass.
     Begin,
     /// The open request with this index is answered.
     Answer(usize),
 }
 
+/// What most states share: copied and hashed once, when it changes. Two with one hash are the same, as two
+/// states are for the model checker.
+#[derive(Debug)]
+pub struct Shared<T> {
+    hash: u64,
+    value: Arc<T>,
+}
+
+/// A pass under way.
+#[derive(Debug)]
+pub struct Pass {
+    /// Of the answers, in whatever order they came.
+    hash: u64,
+    answers: Answers,
+    /// Where it stands.
+    pub standing: Standing,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct State {
-    pub objects: Objects,
+    pub objects: Shared<Objects>,
     /// The pass under way. It is always now: when time passes, what is recorded of it ages.
-    pub pass: Option<Answers>,
+    pub pass: Option<Arc<Pass>>,
     /// Something has changed since the last pass began.
     pub due: bool,
     /// The last pass wants to look again later.
     pub again: bool,
     /// The Kubernetes Gateways whose changes cause a pass.
-    heard: BTreeSet<ObjectName>,
+    heard: Shared<BTreeSet<ObjectName>>,
     /// What is left to happen.
+    left: Left,
+    /// The listeners that others have put where, and not taken away themselves.
+    pub theirs: Shared<BTreeMap<ObjectName, Vec<Value>>>,
+}
+
+/// How often something may still happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Left {
     edits: u8,
     foreign: u8,
     crashes: u8,
-    /// The listeners that others have put where, and not taken away themselves.
-    pub theirs: BTreeMap<ObjectName, Vec<Value>>,
-    /// Writes of the host since somebody else did something.
-    pub writes: u8,
-    /// A write was stale, at some time.
-    pub was_stale: bool,
 }
 
 /// What may happen, and how often.
+#[derive(Clone)]
 pub struct World {
     pub edits: &'static [Edit],
     pub most_edits: u8,
@@ -139,9 +165,24 @@ pub struct World {
     pub most_crashes: u8,
     pub answered: Answered,
     pub fault: Option<Fault>,
-    pub stands: Mutex<HashMap<u64, Arc<Standing>>>,
-    pub settled: Mutex<HashMap<u64, bool>>,
+    /// A state to find the way to, by its hash.
+    pub sought: Option<u64>,
+    pub seen: Arc<Seen>,
 }
+
+/// What was seen on the way.
+#[derive(Default)]
+pub struct Seen {
+    /// Passes by their hash: the same one is under way in many states.
+    passes: Mutex<HashMap<u64, Arc<Pass>>>,
+    /// A write was stale, at some time.
+    pub was_stale: AtomicBool,
+    /// What comes when all others have ceased.
+    runs: Mutex<Runs>,
+}
+
+/// So many passes are kept, a few GB.
+const MOST_PASSES: usize = 500_000;
 
 /// The Gateways that may exist. The first two do from the beginning.
 pub const GATEWAYS: [&str; 3] = ["a", "b", "made"];
@@ -161,8 +202,8 @@ impl World {
             most_crashes: 0,
             answered: Answered::InAnyOrder,
             fault: None,
-            stands: Mutex::default(),
-            settled: Mutex::default(),
+            sought: None,
+            seen: Arc::default(),
         }
     }
 
@@ -231,66 +272,78 @@ impl World {
             }),
         );
         State {
-            objects,
+            objects: Shared::new(objects),
             pass: None,
             due: true,
             again: false,
-            heard: BTreeSet::new(),
-            edits: self.most_edits,
-            foreign: self.most_foreign,
-            crashes: self.most_crashes,
-            theirs,
-            writes: 0,
-            was_stale: false,
+            heard: Shared::new(BTreeSet::new()),
+            left: Left {
+                edits: self.most_edits,
+                foreign: self.most_foreign,
+                crashes: self.most_crashes,
+            },
+            theirs: Shared::new(theirs),
         }
     }
 
-    /// Where the pass under way stands.
-    pub fn standing(&self, state: &State) -> Option<Arc<Standing>> {
-        let answers = state.pass.as_ref()?;
-        let mut hasher = DefaultHasher::new();
-        answers.hash(&mut hasher);
-        let key = hasher.finish();
-        let lock = || self.stands.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lock().get(&key) {
-            return Some(Arc::clone(known));
+    /// The pass that has got some more answers.
+    fn pass(&self, before: Option<&Pass>, more: Vec<((String, usize), Answer)>) -> Arc<Pass> {
+        // The sum does not depend on the order.
+        let hash = more.iter().fold(
+            before.map_or(0, |before| before.hash),
+            |sum, (key, answer)| sum.wrapping_add(hash_of(&(key, answer))),
+        );
+        if let Some(known) = lock(&self.seen.passes).get(&hash) {
+            return Arc::clone(known);
         }
-        let standing = Arc::new(stand_at(ago(0), answers));
-        lock().insert(key, Arc::clone(&standing));
-        Some(standing)
+        let mut answers = before.map_or_else(Answers::new, |before| before.answers.clone());
+        answers.extend(more);
+        let pass = Arc::new(Pass {
+            hash,
+            standing: stand_at(ago(0), &answers),
+            answers,
+        });
+        let mut passes = lock(&self.seen.passes);
+        if passes.len() >= MOST_PASSES {
+            passes.clear();
+        }
+        passes.insert(hash, Arc::clone(&pass));
+        pass
     }
 
     pub fn actions(&self, state: &State) -> Vec<Action> {
         let mut actions = self.of_the_host(state);
-        if state.crashes > 0 && state.pass.is_some() {
-            actions.push(Action::Crash);
-        }
         if state.again {
             actions.push(Action::Time);
         }
         actions.extend(GATEWAYS.map(Action::Vendor));
-        if state.edits > 0 {
+        if state.left.crashes > 0 && state.pass.is_some() {
+            actions.push(Action::Crash);
+        }
+        if state.left.edits > 0 {
             actions.extend(self.edits.iter().copied().map(Action::User));
         }
-        if state.foreign > 0 {
+        if state.left.foreign > 0 {
             actions.extend(self.foreign.iter().copied().map(Action::Foreign));
+        }
+        // A pass under way goes on to its end as it would without them.
+        if !state.is_left_alone() && state.pass.is_none() {
+            actions.push(Action::Cease);
         }
         actions
     }
 
     /// What the host can do: its requests that are open, in any order, or a pass that is due.
     pub fn of_the_host(&self, state: &State) -> Vec<Action> {
-        match self.standing(state) {
+        match &state.pass {
             None if state.due => vec![Action::Begin],
             None => Vec::new(),
-            Some(standing) => {
+            Some(pass) => {
                 let open = match self.answered {
-                    Answered::InAnyOrder => standing.open.len(),
+                    Answered::InAnyOrder => pass.standing.open.len(),
                     Answered::InOrder | Answered::ReadsAtOnce => 1,
                 };
-                (0..open.min(standing.open.len()))
-                    .map(Action::Answer)
-                    .collect()
+                (0..open).map(Action::Answer).collect()
             }
         }
     }
@@ -300,53 +353,53 @@ impl World {
         let mut next = state.clone();
         match action {
             Action::User(edit) => {
-                next.edits -= 1;
+                next.left.edits -= 1;
                 next.user(edit);
             }
             Action::Foreign(foreign) => {
-                next.foreign -= 1;
+                next.left.foreign -= 1;
                 next.somebody_else(foreign);
             }
             Action::Vendor(gateway) => next.vendor(gateway),
             Action::Time => {
-                next.objects.rewrite(age);
+                next.objects.change(|objects| objects.rewrite(age));
                 next.due = true;
                 next.again = false;
             }
             Action::Crash => {
-                next.crashes -= 1;
+                next.left.crashes -= 1;
                 next.pass = None;
                 next.due = true;
                 next.again = false;
-                next.heard.clear();
+                next.heard = Shared::new(BTreeSet::new());
             }
+            Action::Cease => next.left = Left::default(),
             Action::Begin => {
-                next.pass = Some(Answers::new());
+                next.pass = Some(self.pass(None, Vec::new()));
                 next.due = false;
                 next.again = false;
                 self.go_on(&mut next);
             }
             Action::Answer(index) => {
-                let standing = self.standing(state)?;
-                let (key, request) = standing.open.get(index)?;
-                self.answer(&mut next, key, request);
+                let pass = state.pass.as_ref()?;
+                let (key, request) = pass.standing.open.get(index)?;
+                let answer = self.answer(&mut next, request);
+                next.pass = Some(self.pass(Some(pass), vec![(key.clone(), answer)]));
                 self.go_on(&mut next);
             }
         }
-        if !matches!(action, Action::Begin | Action::Answer(_)) {
-            next.writes = 0;
-            if next.objects == state.objects
-                && matches!(
-                    action,
-                    Action::User(_) | Action::Foreign(_) | Action::Vendor(_)
-                )
-            {
-                return None;
-            }
+        if next.objects == state.objects
+            && matches!(
+                action,
+                Action::User(_) | Action::Foreign(_) | Action::Vendor(_)
+            )
+        {
+            return None;
         }
         self.notify(state, &mut next);
-        if next.pass.is_none() {
-            next.objects.rewrite(forget_resource_version);
+        if next.pass.is_none() && (state.pass.is_some() || next.objects != state.objects) {
+            next.objects
+                .change(|objects| objects.rewrite(forget_resource_version));
         }
         Some(next)
     }
@@ -354,6 +407,9 @@ impl World {
     /// Watches: a change of what the host has said to be interested in makes a pass due.
     fn notify(&self, before: &State, next: &mut State) {
         if self.fault == Some(Fault::Deaf) && before.pass.is_some() {
+            return;
+        }
+        if before.objects == next.objects {
             return;
         }
         let changed = |kind, name: &ObjectName| {
@@ -373,11 +429,11 @@ impl World {
     /// Takes over what the pass says, and answers what nobody else can change: when that happens
     /// makes no difference.
     fn go_on(&self, next: &mut State) {
-        while let Some(standing) = self.standing(next) {
-            if let Some(interest) = &standing.interest {
-                next.heard = interest.targets.iter().cloned().collect();
+        while let Some(pass) = next.pass.clone() {
+            if let Some(interest) = &pass.standing.interest {
+                next.heard = Shared::new(interest.targets.iter().cloned().collect());
             }
-            match &standing.ended {
+            match &pass.standing.ended {
                 Some(Ok(outcome)) => {
                     next.again = outcome.again.is_some();
                     next.pass = None;
@@ -388,14 +444,15 @@ impl World {
                     next.pass = None;
                 }
                 None => {
-                    match standing
-                        .open
-                        .iter()
-                        .find(|(_, request)| self.is_answered_at_once(request))
-                    {
-                        Some((key, request)) => self.answer(next, key, request),
-                        None => return,
+                    let open = pass.standing.open.iter();
+                    let at_once = open.filter(|(_, request)| self.is_answered_at_once(request));
+                    let answers: Vec<_> = at_once
+                        .map(|(key, request)| (key.clone(), self.answer(next, request)))
+                        .collect();
+                    if answers.is_empty() {
+                        return;
                     }
+                    next.pass = Some(self.pass(Some(&pass), answers));
                 }
             }
         }
@@ -406,28 +463,106 @@ impl World {
         is_untouched(request) || reads_at_once && !matches!(request, Request::Write(_))
     }
 
-    fn answer(&self, next: &mut State, key: &(String, usize), request: &Request) {
-        let request = match (self.fault, request) {
-            (Some(Fault::Unguarded), Request::Write(write)) => {
-                let mut write = write.clone();
-                if let Change::Patch(patch) = &mut write.change {
-                    patch
-                        .0
-                        .retain(|operation| !matches!(operation, PatchOperation::Test(_)));
-                }
-                &Request::Write(write)
-            }
-            (_, request) => request,
+    fn answer(&self, next: &mut State, request: &Request) -> Answer {
+        let Request::Write(write) = request else {
+            return request.carry_out(&mut Objects::clone(&next.objects));
         };
-        let answer = request.carry_out(&mut next.objects);
-        if matches!(request, Request::Write(_)) {
-            next.writes = next.writes.saturating_add(1);
-            next.was_stale |= answer == Answer::Stale;
+        let mut write = write.clone();
+        if self.fault == Some(Fault::Unguarded)
+            && let Change::Patch(patch) = &mut write.change
+        {
+            patch
+                .0
+                .retain(|operation| !matches!(operation, PatchOperation::Test(_)));
         }
-        if let Some(pass) = &mut next.pass {
-            pass.insert(key.clone(), answer);
+        let answer = next
+            .objects
+            .change(|objects| Request::Write(write).carry_out(objects));
+        if answer == Answer::Stale {
+            self.seen.was_stale.store(true, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// What comes when all others have ceased, as far as it was seen.
+    pub fn runs(&self) -> MutexGuard<'_, Runs> {
+        lock(&self.seen.runs)
+    }
+}
+
+impl<T: Hash> Shared<T> {
+    fn new(value: T) -> Self {
+        Self {
+            hash: hash_of(&value),
+            value: Arc::new(value),
         }
     }
+
+    fn change<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R
+    where
+        T: Clone,
+    {
+        let mut value = T::clone(self);
+        let result = change(&mut value);
+        *self = Self::new(value);
+        result
+    }
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self {
+            hash: self.hash,
+            value: Arc::clone(&self.value),
+        }
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> PartialEq for Shared<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl<T> Eq for Shared<T> {}
+
+impl<T> Hash for Shared<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
+}
+
+impl PartialEq for Pass {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl Eq for Pass {}
+
+impl Hash for Pass {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
+}
+
+/// The same in each run.
+pub fn hash_of(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// So many steps of time ago is as long ago as any: a fight is forgotten after 20 minutes, and no other
@@ -474,6 +609,19 @@ pub fn is_untouched(request: &Request) -> bool {
 }
 
 impl State {
+    /// Whether an action answers a write of the host.
+    pub fn is_write(&self, action: Action) -> bool {
+        let (Some(pass), Action::Answer(index)) = (&self.pass, action) else {
+            return false;
+        };
+        matches!(pass.standing.open.get(index), Some((_, Request::Write(_))))
+    }
+
+    /// Whether the user, the others and the host's end have ceased.
+    pub fn is_left_alone(&self) -> bool {
+        self.left == Left::default()
+    }
+
     pub fn ofn(&self) -> Option<&Value> {
         self.objects
             .get(Kind::Gateway, &openfunction())
@@ -504,29 +652,38 @@ impl State {
         {
             return;
         }
-        match edit {
-            Edit::Delete => self.objects.delete(Kind::Gateway, &name),
-            edit => self
-                .objects
-                .change(Kind::Gateway, &name, |ofn| edit.make(ofn)),
-        }
+        self.objects.change(|objects| match edit {
+            Edit::Delete => objects.delete(Kind::Gateway, &name),
+            edit => objects.change(Kind::Gateway, &name, |ofn| edit.make(ofn)),
+        });
     }
 
     fn somebody_else(&mut self, foreign: Foreign) {
         let name = infra(foreign.gateway());
-        let theirs = &mut self.theirs;
-        self.objects
-            .change(Kind::KubernetesGateway, &name, |gateway| {
-                let theirs = theirs.entry(name.clone()).or_default();
-                foreign.make(theirs, gateway);
+        let (objects, theirs) = (&mut self.objects, &mut self.theirs);
+        objects.change(|objects| {
+            objects.change(Kind::KubernetesGateway, &name, |gateway| {
+                theirs.change(|theirs| {
+                    foreign.make(theirs.entry(name.clone()).or_default(), gateway);
+                });
             });
+        });
     }
 
     fn vendor(&mut self, gateway: &str) {
-        self.objects
-            .change(Kind::KubernetesGateway, &infra(gateway), |gateway| {
-                report(gateway, "True")
+        let name = infra(gateway);
+        let seen = self.gateway(&name);
+        let reported = seen.cloned().map(|mut gateway| {
+            report(&mut gateway, "True");
+            gateway
+        });
+        if reported.as_ref() != seen {
+            self.objects.change(|objects| {
+                objects.change(Kind::KubernetesGateway, &name, |gateway| {
+                    report(gateway, "True")
+                });
             });
+        }
     }
 }
 
