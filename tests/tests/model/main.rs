@@ -189,13 +189,13 @@ fn listeners_that_somebody_takes_out_again_and_again_come_back_when_that_ends() 
 }
 
 #[test]
-fn a_move_another_writer_an_implementation_that_fails_and_a_crash_together_end_well() {
+fn two_edits_another_writer_an_implementation_that_fails_and_a_crash_together_end_well() {
     let world = World {
         foreign: &[Foreign::Add("a"), Foreign::Wipe("a"), Foreign::Fail("b")],
         most_foreign: 1,
         most_crashes: 1,
         answered: Answered::ReadsAtOnce,
-        ..World::new(&[Edit::Ref("b"), Edit::Delete], times(1))
+        ..World::new(&[Edit::Ref("b"), Edit::Delete], times(2))
     };
     assert_eq!(explore("all together", world), None);
 }

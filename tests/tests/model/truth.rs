@@ -8,7 +8,7 @@ use crate::world::{GATEWAYS, INJECTED, State, World, data_plane, infra, list, li
 const MOST_GENERATIONS: i64 = 30;
 
 /// More writes than any change of the wish takes until all is as wished: they would be a fight.
-pub const MOST_WRITES: u32 = 32;
+pub const MOST_WRITES: u32 = 20;
 
 /// Every listener of somebody else is as it was put there.
 pub fn no_foreign_listener_is_lost(_: &World, state: &State) -> bool {
