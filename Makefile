@@ -37,7 +37,7 @@ test: build hostile javascript assets
 soak: build control-plane
 	PROPTEST_CASES=$(or $(PROPTEST_CASES),100000) $(CARGO) test --locked --release --workspace --test properties
 	PROPTEST_CASES=$(or $(PROPTEST_CASES),20000) $(CARGO) test --locked --release --workspace --test passes
-	MODEL_MORE=$(or $(MODEL_MORE),1) $(CARGO) test --locked --release --workspace --test model -- --nocapture --test-threads=1
+	MODEL_MORE=$(or $(MODEL_MORE),1) $(CARGO) test --locked --release --workspace --test model -- --nocapture --test-threads=1 --include-ignored
 
 ## fuzz: each target for FUZZ_SECONDS, with libFuzzer. Needs a nightly toolchain (rustup toolchain install nightly).
 ## What is found goes to tests/fuzz/found/TARGET/, where `make test` keeps trying it

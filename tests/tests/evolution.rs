@@ -119,11 +119,7 @@ fn route(policies: &Policies, spec: &Value) -> Result<Option<Value>> {
 }
 
 fn policies(folder: &Path) -> Result<Policies> {
-    Ok(Policies::load(
-        folder,
-        &sandbox(Limits::default())?,
-        Terms::default(),
-    )?)
+    Policies::load(folder, &sandbox(Limits::default())?, Terms::default())
 }
 
 fn cluster_with(spec: &Value) -> Result<Offline> {

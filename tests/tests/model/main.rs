@@ -201,6 +201,19 @@ fn two_edits_another_writer_an_implementation_that_fails_and_a_crash_together_en
 }
 
 #[test]
+#[ignore = "takes long: make soak"]
+fn a_wish_that_changes_three_times_beside_all_others_comes_true() {
+    let world = World {
+        foreign: &[Foreign::Add("a"), Foreign::Wipe("a"), Foreign::Fail("b")],
+        most_foreign: 1,
+        most_crashes: 1,
+        answered: Answered::ReadsAtOnce,
+        ..World::new(&[Edit::Ref("b"), Edit::Ref("a"), Edit::Delete], 3)
+    };
+    assert_eq!(explore("three wishes and all others", world), None);
+}
+
+#[test]
 fn without_the_tests_in_its_patches_a_foreign_listener_would_be_lost() {
     let world = World {
         foreign: &[Foreign::Add("a"), Foreign::Wipe("a")],
