@@ -34,10 +34,11 @@ const GATEWAY_PROXY: Setting<Option<Name>> = Setting {
     help: "The GatewayProxy, in the Gateway's namespace, for a Gateway that gatewayDef creates.",
 };
 
-/// With `listener_port_match_mode` auto or explicit, of which 2.1.0 has the first by default, version 2 serves
-/// a route only where the connection came to a port with the listener's number: inside of APISIX, whose
-/// chart has 9080 behind 80. Source: `shouldInjectServerPortVars` in internal/adc/translator/translator.go;
-/// docs/en/latest/reference/troubleshoot.md.
+/// With `listener_port_match_mode` auto, the default of 2.1.0 and of Helm chart 1.3.0, or explicit, version 2
+/// serves a route only where the connection came to a port with the listener's number: inside of APISIX,
+/// whose chart has 9080 behind 80. In 2.2.0 the default is off, and listeners that all have host names are
+/// not compared. Source: `shouldInjectServerPortVars` and, of 2.2.0, `collectServerPortMatchPorts` in
+/// internal/adc/translator/translator.go; docs/en/latest/reference/troubleshoot.md.
 const LISTENING: Setting<Option<Ports>> = Setting {
     name: "ports",
     default: || None,
