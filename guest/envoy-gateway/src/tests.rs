@@ -20,7 +20,7 @@ fn scene() -> Scene {
     let status = "status: {addresses: [{type: IPAddress, value: 192.0.2.13}]}";
     Scene::with_ref("apps/web")
         .objects(&class("eg", controller))
-        .objects(&gateway("apps/web", "eg", status))
+        .objects(&gateway("apps/web", "eg", &status))
 }
 
 fn asked(scene: Scene) -> Answer {
@@ -204,6 +204,16 @@ fn a_gateway_that_is_not_programmed_is_not_ready_in_envoy_gateways_words() {
     }
 }
 
+/// A listener of ours that is served, at the end of a status.
+const GOOD_LISTENER: &str = "  - name: ofn-http-internal
+    attachedRoutes: 1
+    supportedKinds: [{group: gateway.networking.k8s.io, kind: HTTPRoute}, {group: gateway.networking.k8s.io, kind: GRPCRoute}]
+    conditions:
+    - {type: Programmed, status: 'True', reason: Programmed, message: Sending translated listener configuration to the data plane, observedGeneration: 1}
+    - {type: Accepted, status: 'True', reason: Accepted, message: Listener has been successfully translated, observedGeneration: 1}
+    - {type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: Listener references have been resolved, observedGeneration: 1}
+";
+
 /// Envoy Gateway accepts the Gateway all the same, and says so in the reason.
 #[test]
 fn a_listener_of_somebody_else_that_is_not_valid_leaves_ours_ready() {
@@ -219,15 +229,9 @@ status:
     conditions:
     - {type: ResolvedRefs, status: 'False', reason: InvalidCertificateRef, message: Secret apps/certificate does not exist, observedGeneration: 1}
     - {type: Programmed, status: 'False', reason: Invalid, message: 'Listener is invalid, see other Conditions for details.', observedGeneration: 1}
-  - name: ofn-http-internal
-    attachedRoutes: 1
-    supportedKinds: [{group: gateway.networking.k8s.io, kind: HTTPRoute}, {group: gateway.networking.k8s.io, kind: GRPCRoute}]
-    conditions:
-    - {type: Programmed, status: 'True', reason: Programmed, message: Sending translated listener configuration to the data plane, observedGeneration: 1}
-    - {type: Accepted, status: 'True', reason: Accepted, message: Listener has been successfully translated, observedGeneration: 1}
-    - {type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: Listener references have been resolved, observedGeneration: 1}
 ";
-    let answer = asked(Scene::with_ref("apps/web").objects(&gateway("apps/web", "eg", status)));
+    let status = format!("{status}{GOOD_LISTENER}");
+    let answer = asked(Scene::with_ref("apps/web").objects(&gateway("apps/web", "eg", &status)));
     answer.assert_ready("ofn-http-internal");
 }
 
@@ -247,15 +251,9 @@ status:
     - {type: Conflicted, status: 'True', reason: ProtocolConflict, message: 'All listeners for a given port must use a compatible protocol, conflicting listeners: apps/web/web, apps/other/raw', observedGeneration: 1}
     - {type: Programmed, status: 'False', reason: Invalid, message: 'Listener is invalid, see other Conditions for details.', observedGeneration: 1}
     - {type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: Listener references have been resolved, observedGeneration: 1}
-  - name: ofn-http-internal
-    attachedRoutes: 1
-    supportedKinds: [{group: gateway.networking.k8s.io, kind: HTTPRoute}, {group: gateway.networking.k8s.io, kind: GRPCRoute}]
-    conditions:
-    - {type: Programmed, status: 'True', reason: Programmed, message: Sending translated listener configuration to the data plane, observedGeneration: 1}
-    - {type: Accepted, status: 'True', reason: Accepted, message: Listener has been successfully translated, observedGeneration: 1}
-    - {type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: Listener references have been resolved, observedGeneration: 1}
 ";
-    let scene = Scene::with_ref("apps/web").objects(&gateway("apps/web", "eg", status));
+    let status = format!("{status}{GOOD_LISTENER}");
+    let scene = Scene::with_ref("apps/web").objects(&gateway("apps/web", "eg", &status));
     let answer = asked(scene.listener("web", 8080, "HTTP"));
     let theirs = "All listeners for a given port must use a compatible protocol, conflicting \
                   listeners: apps/web/web, apps/other/raw";
@@ -291,7 +289,7 @@ status:
     - {type: Accepted, status: 'True', reason: Accepted, message: Listener has been successfully translated, observedGeneration: 1}
     - {type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: Listener references have been resolved, observedGeneration: 1}
 ";
-    let answer = asked(Scene::with_ref("apps/web").objects(&gateway("apps/web", "eg", status)));
+    let answer = asked(Scene::with_ref("apps/web").objects(&gateway("apps/web", "eg", &status)));
     answer.assert_ready("ofn-http-internal");
 }
 
