@@ -20,7 +20,7 @@ fn scene() -> Scene {
     let status = "status: {addresses: [{type: IPAddress, value: 192.0.2.13}]}";
     Scene::with_ref("apps/web")
         .objects(&class("eg", controller))
-        .objects(&gateway("apps/web", "eg", &status))
+        .objects(&gateway("apps/web", "eg", status))
 }
 
 fn asked(scene: Scene) -> Answer {
@@ -289,7 +289,7 @@ status:
     - {type: Accepted, status: 'True', reason: Accepted, message: Listener has been successfully translated, observedGeneration: 1}
     - {type: ResolvedRefs, status: 'True', reason: ResolvedRefs, message: Listener references have been resolved, observedGeneration: 1}
 ";
-    let answer = asked(Scene::with_ref("apps/web").objects(&gateway("apps/web", "eg", &status)));
+    let answer = asked(Scene::with_ref("apps/web").objects(&gateway("apps/web", "eg", status)));
     answer.assert_ready("ofn-http-internal");
 }
 
