@@ -13,7 +13,7 @@ use ofn_contract::{
 };
 use ofn_policy::entry::{by_labels, data_plane};
 use ofn_policy::exposed;
-use ofn_policy::listeners::{Hostnames, Rules, field, refusal};
+use ofn_policy::listeners::{Hostnames, Rules, Tls, field, refusal};
 use ofn_policy::ports::{PortRules, Ports};
 use ofn_policy::settings::{Name, Setting};
 use ofn_policy::{About, Policy};
@@ -22,7 +22,8 @@ const RULES: Rules = Rules {
     vendor: "APISIX",
     protocols: &[&["HTTP", "HTTPS", "TLS", "TCP", "UDP"]],
     hostnames: Hostnames::Any,
-    passthrough: false,
+    tls: Tls::Certificate,
+    counts_unserved: false,
 };
 
 const VERSION_1: &str = "apisix.apache.org/gateway-controller";
@@ -121,11 +122,16 @@ impl Policy for Apisix {
         }
         for condition in &mut gateway.conditions {
             if condition.message == "gateway proxy not found" {
-                condition.message.push_str(&format!(
-                    ": write a GatewayProxy of its namespace into \
-                     spec.infrastructure.parametersRef of Gateway {}",
+                let field = format!(
+                    "spec.infrastructure.parametersRef of Gateway {}",
                     gateway.name
-                ));
+                );
+                let to_do = match condition.reason.as_str() {
+                    // One is named there. Source: internal/controller/gateway_controller.go.
+                    "InvalidParameters" => format!(": {field} must name one that exists"),
+                    _ => format!(": write a GatewayProxy of its namespace into {field}"),
+                };
+                condition.message.push_str(&to_do);
             }
         }
         gateway

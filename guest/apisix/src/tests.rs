@@ -126,6 +126,20 @@ status:
 }
 
 #[test]
+fn a_gateway_proxy_that_does_not_exist_is_told_with_what_to_do() {
+    let status = "
+status:
+  conditions:
+  - {type: Accepted, status: 'False', reason: InvalidParameters, message: gateway proxy not found, observedGeneration: 1}
+";
+    assert_eq!(
+        asked(scene(VERSION_2, status)).condition("Scheduled"),
+        "False InvalidParameters: gateway proxy not found: spec.infrastructure.parametersRef of \
+         Gateway apps/web must name one that exists"
+    );
+}
+
+#[test]
 fn a_gateway_that_version_2_serves_is_ready() {
     let status = "
 status:

@@ -31,7 +31,7 @@ export function defaultSpec({ name, annotations, spec }, old) {
   };
   if (wrong.length > 0) throw wrong;
   // A sample, as good as any: the templates must work before the first function comes.
-  routeOf(effective, name);
+  routeOf(effective, { namespace: 'default', name: 'function' });
   return effective;
 }
 

@@ -4,6 +4,7 @@
 import { isDnsName, isLabel, isSubdomain } from './names.js';
 import { invalid, quoted, valueOf } from './text.js';
 
+const ENTRY_SERVICE = 'gateway';
 const ENTRY_SERVICE_ANNOTATION = 'networking.openfunction.io/entry-service';
 
 /** Which Services a decision needs to see. */
@@ -19,13 +20,17 @@ export function entry(seen) {
   return target ? { target, ports: ports(seen.spec.listeners) } : null;
 }
 
-function chosenService({ annotations }) {
+function chosenService({ annotations, name: own }) {
   const chosen = valueOf(annotations, ENTRY_SERVICE_ANNOTATION);
   if (chosen === undefined) return undefined;
+  const wrong = (what) =>
+    invalid(`metadata.annotations[${ENTRY_SERVICE_ANNOTATION}]`, `${quoted(chosen)} ${what}`);
+  if (chosen === `${own.namespace}/${ENTRY_SERVICE}`) {
+    throw [wrong('is the entry itself: write the Service of the data plane')];
+  }
   const [namespace, name = '', ...more] = chosen.split('/', 3);
   if (isLabel(namespace) && isSubdomain(name) && more.length === 0) return { namespace, name };
-  const what = `${quoted(chosen)} is not a Service: write <namespace>/<name>`;
-  throw [invalid(`metadata.annotations[${ENTRY_SERVICE_ANNOTATION}]`, what)];
+  throw [wrong('is not a Service: write <namespace>/<name>')];
 }
 
 function service({ services }, { namespace, name }) {
@@ -39,7 +44,8 @@ function loadBalancer({ kubernetesGateway }) {
   const names = addresses
     .filter(({ type }) => type === 'Hostname')
     .map(({ value }) => value.toLowerCase());
-  const name = names.find(isDnsName);
+  const isLocal = (name) => name === 'localhost' || name.endsWith('.localhost');
+  const name = names.find((name) => isDnsName(name) && !isLocal(name));
   return name && { tag: 'host-name', val: name };
 }
 

@@ -9,7 +9,7 @@ const MOST_CONDITIONS = 8;
 const MOST_ADDRESSES = 16;
 const MOST_KINDS = 8;
 // Bytes that are passed on: of each text, and of all messages together.
-const LONGEST_REASON = 1024;
+const LONGEST_REASON = 256;
 const LONGEST_MESSAGE = 32_000;
 const LONGEST_NAME = 253;
 const LONGEST_KIND = 63;

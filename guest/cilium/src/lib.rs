@@ -5,14 +5,16 @@ mod tests;
 
 use ofn_contract::{Listener, Observation, Refusal, Service, ServiceQuery};
 use ofn_policy::entry::{by_labels, by_name};
-use ofn_policy::listeners::{Hostnames, Rules};
+use ofn_policy::listeners::{Hostnames, Rules, Tls};
 use ofn_policy::{About, Policy};
 
 const RULES: Rules = Rules {
     vendor: "Cilium",
     protocols: &[&["HTTP", "HTTPS", "TLS"], &["TCP", "UDP"]],
-    hostnames: Hostnames::Disjoint,
-    passthrough: true,
+    // Source: `listenerPairConflict` in operator/pkg/gateway-api/.
+    hostnames: Hostnames::DisjointFromPassthrough,
+    tls: Tls::CertificateOrPassthrough,
+    counts_unserved: false,
 };
 
 /// The policy.

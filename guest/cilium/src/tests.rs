@@ -2,7 +2,7 @@
 
 use ofn_scene::objects::{class, gateway, service};
 use ofn_scene::{Answer, Scene};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Cilium;
 
@@ -118,20 +118,22 @@ fn tcp_owns_its_port_and_shares_it_with_udp_only() {
 
 #[test]
 fn host_names_of_https_and_tls_on_a_port_must_not_overlap() {
-    let listener = |name: &str, protocol: &str, hostname: &str| {
+    let listener = |name: &str, protocol: &str, hostname: &str, tls: Value| {
         json!({
             "name": name,
             "port": 443,
             "protocol": protocol,
             "hostname": hostname,
-            "tls": {"certificateRefs": [{"name": "certificate"}]},
+            "tls": tls,
         })
     };
+    let ends = || json!({"certificateRefs": [{"name": "certificate"}]});
+    let passes = || json!({"mode": "Passthrough"});
     let answer = asked(
         scene("{}")
-            .listener_as(listener("web", "HTTPS", "*.ofn.io"))
-            .listener_as(listener("under", "TLS", "a.ofn.io"))
-            .listener_as(listener("above", "TLS", "ofn.io")),
+            .listener_as(listener("web", "HTTPS", "*.ofn.io", ends()))
+            .listener_as(listener("under", "TLS", "a.ofn.io", passes()))
+            .listener_as(listener("above", "TLS", "ofn.io", passes())),
     );
     assert_eq!(
         answer.refusal("under"),
@@ -139,6 +141,15 @@ fn host_names_of_https_and_tls_on_a_port_must_not_overlap() {
          port 443 listener web has *.ofn.io already: write another host name or another port"
     );
     assert_eq!(answer.refused(), ["under"]);
+    // Where TLS ends at Cilium, it looks at what comes.
+    let answer = asked(
+        scene("{}")
+            .listener("plain", 8443, "HTTP")
+            .listener_as(listener("web", "HTTPS", "*.ofn.io", ends()))
+            .listener_as(listener("under", "TLS", "*.ofn.io", ends()))
+            .listener("secure", 8443, "HTTPS"),
+    );
+    assert_eq!(answer.refused(), [""; 0]);
 }
 
 #[test]

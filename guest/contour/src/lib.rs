@@ -12,7 +12,7 @@ use ofn_contract::{
 use ofn_policy::entry::{by_labels, by_name, data_plane};
 use ofn_policy::exposed;
 use ofn_policy::helm::NAME_LABEL;
-use ofn_policy::listeners::{Hostnames, Rules, refusal};
+use ofn_policy::listeners::{Hostnames, Rules, Tls, refusal};
 use ofn_policy::status::{WAITING, is_default};
 use ofn_policy::{About, Policy};
 
@@ -24,7 +24,8 @@ const RULES: Rules = Rules {
         &["TCP"],
     ],
     hostnames: Hostnames::Different,
-    passthrough: true,
+    tls: Tls::CertificateOrPassthrough,
+    counts_unserved: true,
 };
 
 /// On what the provisioner makes for a Gateway.
@@ -71,11 +72,12 @@ impl Policy for Contour {
 
     fn map_listener(
         &self,
-        _seen: &Observation,
+        seen: &Observation,
         listener: &Listener,
         beside: &[Listener],
     ) -> Result<Listener, Refusal> {
-        let placed = RULES.place(listener, beside)?;
+        let beside = before(seen, listener, beside);
+        let placed = RULES.place(listener, &beside)?;
         let envoy = container_port(placed.port);
         let clash = beside
             .iter()
@@ -120,6 +122,23 @@ impl Policy for Contour {
         }
         gateway
     }
+}
+
+/// Without the listeners of others that stand behind it in the Gateway: of two that cannot both be served,
+/// Contour serves the first. Source: `ValidateListeners` in internal/gatewayapi/listeners.go.
+fn before(seen: &Observation, listener: &Listener, beside: &[Listener]) -> Vec<Listener> {
+    let gateway = seen.kubernetes_gateway.iter();
+    let there = gateway.flat_map(|gateway| &gateway.listeners);
+    let behind: Vec<&str> = there
+        .map(|other| other.name.as_str())
+        .skip_while(|name| *name != listener.name)
+        .collect();
+    let is_ours = |name: &str| seen.spec.listeners.iter().any(|ours| ours.name == name);
+    let beside = beside.iter();
+    beside
+        .filter(|other| is_ours(&other.name) || !behind.contains(&other.name.as_str()))
+        .cloned()
+        .collect()
 }
 
 /// Whether the provisioner made it for the Gateway, and keeps its ports.

@@ -187,6 +187,29 @@ fn a_listener_of_somebody_else_is_not_put_into_conflict() {
     );
 }
 
+/// Of two that cannot both be served, Contour serves the first.
+#[test]
+fn a_listener_that_somebody_puts_behind_ours_takes_nothing_from_it() {
+    let mine = json!({"name": "mine", "port": 8080, "protocol": "HTTP", "hostname": "*.ofn.io"});
+    for theirs in [
+        json!({"name": "behind", "port": 8080, "protocol": "TCP"}),
+        json!({"name": "behind", "port": 8080, "protocol": "UDP"}),
+    ] {
+        let rest = json!({
+            "metadata": {"annotations": {
+                "networking.openfunction.io/injected-listeners": json!([mine]).to_string(),
+            }},
+            "spec": {"listeners": [mine, theirs]},
+        });
+        let answer = asked(
+            Scene::with_ref("apps/web")
+                .objects(&gateway("apps/web", "contour", &rest.to_string()))
+                .listener("mine", 8080, "HTTP"),
+        );
+        assert_eq!(answer.refused(), [""; 0], "{theirs}");
+    }
+}
+
 #[test]
 fn a_listener_that_is_ours_and_will_go_is_in_nobodys_way() {
     let answer = asked(with_listener(r#"[{"name": "before", "port": 443}]"#));

@@ -9,14 +9,15 @@ mod tests;
 
 use ofn_contract::{Listener, Observation, Refusal, ServiceQuery};
 use ofn_policy::entry::by_labels;
-use ofn_policy::listeners::{Hostnames, Rules};
+use ofn_policy::listeners::{Hostnames, Rules, Tls};
 use ofn_policy::{About, Policy};
 
 const RULES: Rules = Rules {
     vendor: "Envoy Gateway",
     protocols: &[&["HTTP", "UDP"], &["HTTPS", "TLS", "UDP"], &["TCP", "UDP"]],
     hostnames: Hostnames::Different,
-    passthrough: true,
+    tls: Tls::CertificateOrPassthrough,
+    counts_unserved: false,
 };
 
 /// The policy.

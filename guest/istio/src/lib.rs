@@ -9,8 +9,10 @@ mod tests;
 use ofn_contract::{
     GatewayTemplate, KubernetesGateway, Listener, Observation, Refusal, ServiceQuery, Violation,
 };
-use ofn_policy::entry::by_name;
-use ofn_policy::listeners::{Hostnames, Rules, is_taken, refusal};
+use ofn_policy::entry::{by_name, data_plane};
+use ofn_policy::exposed;
+use ofn_policy::listeners::{Hostnames, Rules, Tls, is_taken, refusal};
+use ofn_policy::status::LISTENERS_NOT_VALID;
 use ofn_policy::{About, Policy};
 use serde_json::Value;
 
@@ -18,7 +20,8 @@ const RULES: Rules = Rules {
     vendor: "Istio",
     protocols: &[&["HTTP", "HTTPS", "TLS", "TCP"]],
     hostnames: Hostnames::Any,
-    passthrough: true,
+    tls: Tls::CertificateOrPassthrough,
+    counts_unserved: false,
 };
 
 const INGRESS: &str = "istio.io/gateway-controller";
@@ -95,6 +98,33 @@ impl Policy for Istio {
         RULES.place(listener, beside)
     }
 
+    /// Of a manual deployment Istio says of the whole Gateway, and of no listener, that its Service lacks a
+    /// port: also one of a listener of somebody else. Source: `ResolveGatewayInstances` in
+    /// pilot/pkg/config/kube/gateway/context.go.
+    fn read_status(&self, seen: &Observation, gateway: &KubernetesGateway) -> KubernetesGateway {
+        let mut gateway = gateway.clone();
+        let manual: Vec<ServiceQuery> = manual_services(&gateway).collect();
+        let ([_], Some(service)) = (&manual[..], data_plane(seen, &manual)) else {
+            return gateway;
+        };
+        let listeners = &seen.spec.listeners;
+        exposed::mark(&mut gateway, listeners, service, "Istio's gateway");
+        // Of those that the Service lacks, ours say so themselves.
+        let is_served = |port: u16| {
+            listeners.iter().any(|listener| listener.port == port)
+                && service.ports.iter().any(|other| other.port == port)
+        };
+        for condition in &mut gateway.conditions {
+            if condition.type_ == "Programmed"
+                && let Some(ports) = ports_not_found(&condition.message)
+                && !ports.into_iter().any(is_served)
+            {
+                condition.reason = LISTENERS_NOT_VALID.to_owned();
+            }
+        }
+        gateway
+    }
+
     /// Where there are none here, Istio copies labels and annotations of the Gateway into the pods
     /// that it makes, and so starts them anew when our record changes. Source:
     /// `extractInfrastructureMetadata` in pilot/pkg/config/kube/gateway/deploymentcontroller.go.
@@ -105,6 +135,19 @@ impl Policy for Istio {
             infrastructure: Some(r#"{"labels":{},"annotations":{}}"#.to_owned()),
         })
     }
+}
+
+/// The ports that Istio did not find, where that is all that it says.
+fn ports_not_found(message: &str) -> Option<Vec<u16>> {
+    let (_, said) = message.split_once("failed to assign to all requested addresses: ")?;
+    said.split("; ")
+        .map(|one| {
+            let (port, _) = one
+                .strip_prefix("port ")?
+                .split_once(" not found for hostname ")?;
+            port.parse().ok()
+        })
+        .collect()
 }
 
 /// The Services that a user made and named in `spec.addresses`: by name, or with their DNS names.

@@ -226,6 +226,82 @@ status:
     answer.assert_ready("ofn-http-internal");
 }
 
+/// A manual one, with what Istio says of it: of no listener that its port is not there.
+fn manual(ports: &[u16], said: &str) -> Answer {
+    let good =
+        |type_: &str| json!({"type": type_, "status": "True", "reason": type_, "message": ""});
+    let not_found = format!(
+        "Assigned to service(s) istio-ingressgateway.istio-system.svc.cluster.local:80, but failed to \
+         assign to all requested addresses: {said}"
+    );
+    let programmed = json!({
+        "type": "Programmed", "status": "False", "reason": "AddressNotUsable", "message": not_found,
+    });
+    let rest = json!({
+        "spec": {
+            "addresses": [{
+                "type": "Hostname",
+                "value": "istio-ingressgateway.istio-system.svc.cluster.local",
+            }],
+            "listeners": [{"name": "theirs", "port": 9090, "protocol": "HTTP"}],
+        },
+        "status": {
+            "conditions": [good("Accepted"), programmed],
+            "listeners": [{
+                "name": "ofn-http-internal",
+                "attachedRoutes": 0,
+                "supportedKinds": [],
+                "conditions": [good("Accepted"), good("Programmed")],
+            }],
+        },
+    });
+    let service = service("istio-system/istio-ingressgateway", &[], ports);
+    asked(scene(&rest.to_string()).objects(&service))
+}
+
+const THEIRS_IS_NOT_FOUND: &str =
+    "port 9090 not found for hostname \"istio-ingressgateway.istio-system.svc.cluster.local\"";
+
+#[test]
+fn a_port_of_somebody_else_that_a_manual_gateway_lacks_does_not_matter() {
+    let answer = manual(&[80, 443], THEIRS_IS_NOT_FOUND);
+    answer.assert_ready("ofn-http-internal");
+}
+
+#[test]
+fn a_port_of_ours_that_a_manual_gateway_lacks_is_not_ready() {
+    let ours = THEIRS_IS_NOT_FOUND.replace("9090", "80");
+    let answer = manual(&[443], &ours);
+    assert_eq!(
+        answer.condition("Ready"),
+        "False PortUnavailable: Listener ofn-http-internal: Service istio-system/istio-ingressgateway \
+         has no port 80/TCP: write one that it has (443), or add it to the Service and to Istio's gateway"
+    );
+}
+
+#[test]
+fn whatever_else_istio_says_of_a_manual_gateway_keeps_it_from_being_ready() {
+    let host = "for hostname \"istio-ingressgateway.istio-system.svc.cluster.local\"";
+    for (ports, said) in [
+        (vec![80, 443], format!("address pending {host}")),
+        (
+            vec![80, 443],
+            format!("{THEIRS_IS_NOT_FOUND}; no instances found {host}"),
+        ),
+        // It is there, and nobody behind it.
+        (vec![80, 443], format!("port 80 not found {host}")),
+    ] {
+        let ready = manual(&ports, &said).condition("Ready");
+        assert!(ready.starts_with("False AddressNotUsable: "), "{ready}");
+    }
+}
+
+#[test]
+fn a_listener_of_somebody_else_that_istio_does_not_serve_is_in_nobodys_way() {
+    let theirs = "spec: {listeners: [{name: dns, port: 80, protocol: UDP}]}";
+    assert_eq!(asked(scene(theirs)).refused(), [""; 0]);
+}
+
 #[test]
 fn a_gateway_without_an_address_is_not_ready_in_istios_words() {
     let status = "

@@ -11,15 +11,16 @@ use ofn_contract::{
     Condition, KubernetesGateway, Listener, Observation, Refusal, Service, ServicePort,
     ServiceQuery,
 };
-use ofn_policy::entry::{by_name, data_plane, found};
-use ofn_policy::listeners::{Hostnames, Rules, refusal};
+use ofn_policy::entry::{ENTRY_SERVICE_ANNOTATION, by_name, data_plane, found};
+use ofn_policy::listeners::{Hostnames, Rules, Tls, refusal};
 use ofn_policy::{About, Policy};
 
 const RULES: Rules = Rules {
     vendor: "Kong",
     protocols: &[&["HTTP"], &["HTTPS", "TLS"], &["TCP"], &["UDP"]],
     hostnames: Hostnames::Different,
-    passthrough: true,
+    tls: Tls::Nothing,
+    counts_unserved: false,
 };
 
 const PUBLISH_SERVICE_ANNOTATION: &str = "konghq.com/publish-service";
@@ -131,8 +132,13 @@ impl Policy for Kong {
                 class.name, UNMANAGED_ANNOTATION
             ))
         } else {
+            // Where the user chose another Service, it is not asked for.
+            let is_chosen = seen
+                .annotations
+                .iter()
+                .any(|annotation| annotation.key == ENTRY_SERVICE_ANNOTATION);
             publish_service(&gateway)
-                .filter(|_| data_plane(seen, &self.data_plane(seen)).is_none())
+                .filter(|_| !is_chosen && data_plane(seen, &self.data_plane(seen)).is_none())
                 .map(|named| {
                     format!(
                         "Kong waits for the Service {named:?}, which annotation \

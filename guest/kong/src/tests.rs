@@ -2,6 +2,7 @@
 
 use ofn_scene::objects::{class, gateway, service};
 use ofn_scene::{Answer, Scene};
+use serde_json::json;
 
 use crate::Kong;
 
@@ -162,6 +163,14 @@ fn http_and_https_on_a_port_are_refused() {
     );
 }
 
+/// It has one of its own.
+#[test]
+fn https_without_a_certificate_is_served() {
+    let listener = json!({"name": "tls", "port": 443, "protocol": "HTTPS"});
+    let answer = asked(scene(PUBLISHED).listener_as(listener));
+    assert_eq!(answer.refused(), [""; 0]);
+}
+
 #[test]
 fn a_host_name_on_a_port_is_not_served_twice() {
     let answer = asked(
@@ -254,4 +263,12 @@ status:
          konghq.com/publish-service of Gateway apps/web names and which is not seen: write the \
          Service of Kong's proxy there, or remove the annotation"
     );
+}
+
+#[test]
+fn where_the_user_chose_another_service_nothing_is_said_of_the_publish_service() {
+    let chosen =
+        scene(PUBLISHED).annotation("networking.openfunction.io/entry-service", "edge/missing");
+    let told = asked(chosen).condition("Scheduled");
+    assert!(!told.contains("not seen"), "{told}");
 }

@@ -10,7 +10,7 @@ use ofn_contract::{KubernetesGateway, Listener, Observation, Refusal, Service, S
 use ofn_policy::entry::{GATEWAY_NAME_LABEL, by_labels, by_name, data_plane};
 use ofn_policy::exposed;
 use ofn_policy::helm::NAME_LABEL;
-use ofn_policy::listeners::{Hostnames, Rules, is_taken};
+use ofn_policy::listeners::{Hostnames, Rules, Tls, is_taken};
 use ofn_policy::settings::{Port, Setting};
 use ofn_policy::{About, Policy};
 
@@ -18,7 +18,8 @@ const RULES: Rules = Rules {
     vendor: "NGINX Gateway Fabric",
     protocols: &[&["HTTP"], &["HTTPS", "TLS"], &["TCP", "UDP"]],
     hostnames: Hostnames::Disjoint,
-    passthrough: true,
+    tls: Tls::CertificateOrPassthrough,
+    counts_unserved: false,
 };
 
 /// Source: `newListenerConfiguratorFactory` in gateway_listener.go of v1.6.2.

@@ -237,6 +237,15 @@ fn version_1_serves_neither_tcp_nor_udp() {
     }
 }
 
+#[test]
+fn a_listener_of_somebody_else_that_version_1_does_not_serve_is_in_nobodys_way() {
+    let theirs = "spec: {listeners: [{name: raw, port: 80, protocol: TCP}]}";
+    let release = service("nginx-gateway/ngf", &[CHART], &[80]);
+    assert_eq!(asked(scene(theirs).objects(&release)).refused(), [""; 0]);
+    // Version 2 calls both of them in conflict.
+    assert_eq!(asked(scene(theirs)).refused(), ["ofn-http-internal"]);
+}
+
 /// How NGINX is to be run is said by a NginxProxy: that of the class, or of the Gateway.
 #[test]
 fn parameters_of_class_and_gateway_change_nothing() {

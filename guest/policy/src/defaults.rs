@@ -52,7 +52,11 @@ pub fn default_spec(
         listeners,
     };
     // A sample, as good as any: the templates must work before the first function comes.
-    match route::route_of(&effective, &new.name) {
+    let sample = ObjectName {
+        namespace: "default".to_owned(),
+        name: "function".to_owned(),
+    };
+    match route::route_of(&effective, &sample) {
         Err(violations) if wrong.is_empty() => Err(violations),
         _ if !wrong.is_empty() => Err(wrong),
         _ => Ok(effective),

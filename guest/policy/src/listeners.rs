@@ -85,8 +85,10 @@ pub struct Rules {
     pub protocols: &'static [&'static [&'static str]],
     /// What is asked of the host names of listeners that share a port with different protocols.
     pub hostnames: Hostnames,
-    /// Whether a listener of protocol `TLS` may leave TLS to the function: `tls.mode: Passthrough`.
-    pub passthrough: bool,
+    /// What is asked of the field `tls` of listeners of the protocols `HTTPS` and `TLS`.
+    pub tls: Tls,
+    /// Whether another listener is in the way where the vendor does not serve its protocol.
+    pub counts_unserved: bool,
 }
 
 /// What is asked of two host names.
@@ -98,6 +100,20 @@ pub enum Hostnames {
     Different,
     /// No request can be meant for both.
     Disjoint,
+    /// No request can be meant for both, where one is `HTTPS` and the other leaves TLS to the function.
+    DisjointFromPassthrough,
+}
+
+/// What is asked of the field `tls`. The Gateway API wants one where there is TLS, and its CRD does not
+/// enforce it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// That it is there: with a certificate.
+    Certificate,
+    /// The same, or that a listener of protocol `TLS` leaves TLS to the function: `tls.mode: Passthrough`.
+    CertificateOrPassthrough,
+    /// Nothing: there is a certificate for all.
+    Nothing,
 }
 
 impl Rules {
@@ -107,6 +123,9 @@ impl Rules {
         self.check_tls(listener)?;
         let placed = for_kubernetes(listener);
         for other in beside {
+            if !self.counts_unserved && !self.serves(other) {
+                continue;
+            }
             // The host reports those that are the same, and whose the other is.
             if other.port == placed.port && !is_same(other, &placed) {
                 self.check_neighbour(&placed, other)?;
@@ -115,15 +134,20 @@ impl Rules {
         Ok(placed)
     }
 
+    fn serves(&self, listener: &Listener) -> bool {
+        let mut protocols = self.protocols.iter().copied().flatten();
+        protocols.any(|served| *served == listener.protocol)
+    }
+
     fn check_protocol(&self, listener: &Listener) -> Result<(), Refusal> {
+        if self.serves(listener) {
+            return Ok(());
+        }
         let mut served: Vec<&str> = Vec::new();
         for protocol in self.protocols.iter().copied().flatten() {
             if !served.contains(protocol) {
                 served.push(protocol);
             }
-        }
-        if served.contains(&listener.protocol.as_str()) {
-            return Ok(());
         }
         Err(refusal(
             listener,
@@ -137,13 +161,13 @@ impl Rules {
         ))
     }
 
-    /// The Gateway API wants `tls` where there is TLS, and its CRD does not enforce it.
     fn check_tls(&self, listener: &Listener) -> Result<(), Refusal> {
-        let needed = matches!(listener.protocol.as_str(), "HTTPS" | "TLS");
+        let needed =
+            self.tls != Tls::Nothing && matches!(listener.protocol.as_str(), "HTTPS" | "TLS");
         if !needed || field(listener, "tls").is_some() {
             return Ok(());
         }
-        let or = if self.passthrough && listener.protocol == "TLS" {
+        let or = if self.tls == Tls::CertificateOrPassthrough && listener.protocol == "TLS" {
             ", or tls.mode Passthrough"
         } else {
             ""
@@ -185,6 +209,12 @@ impl Rules {
                 Hostnames::Any => false,
                 Hostnames::Different => listener.hostname == other.hostname,
                 Hostnames::Disjoint => overlap(listener, other),
+                Hostnames::DisjointFromPassthrough => {
+                    let pair = [listener, other];
+                    pair.iter().any(|one| is_passed_through(one))
+                        && pair.iter().any(|one| one.protocol == "HTTPS")
+                        && overlap(listener, other)
+                }
             };
         if clash {
             return Err(refusal(
@@ -202,6 +232,12 @@ impl Rules {
         }
         Ok(())
     }
+}
+
+/// Whether a listener leaves TLS to the function.
+fn is_passed_through(listener: &Listener) -> bool {
+    let tls = field(listener, "tls");
+    listener.protocol == "TLS" && tls.is_some_and(|tls| tls["mode"] == "Passthrough")
 }
 
 /// Whether there is a host name that both listeners take.

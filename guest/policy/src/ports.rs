@@ -68,13 +68,15 @@ impl PortRules {
             port: found.container_port,
             ..listener.clone()
         };
+        // One after it is not placed yet: what has its name is somebody else's.
+        let mut before = seen.spec.listeners.iter();
+        let mut before = before
+            .by_ref()
+            .take_while(|ours| ours.name != listener.name);
         let ours = beside
             .iter()
             .find(|other| is_same(other, &mapped))
-            .and_then(|other| {
-                let listeners = &seen.spec.listeners;
-                listeners.iter().find(|ours| ours.name == other.name)
-            });
+            .and_then(|other| before.find(|ours| ours.name == other.name));
         match ours {
             // One of somebody else's is reported by the host, with its owner.
             None => Ok(mapped),

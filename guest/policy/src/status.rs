@@ -124,7 +124,9 @@ fn shorten(status: &mut GatewayStatus) {
     }
 }
 
-const LISTENERS_NOT_VALID: &str = "ListenersNotValid";
+/// The reason by which an implementation says of a whole Gateway that some listener is bad: then ours are judged
+/// one by one.
+pub const LISTENERS_NOT_VALID: &str = "ListenersNotValid";
 
 fn scheduled() -> Condition {
     condition("Scheduled", "True", "Scheduled", "Gateway is scheduled")

@@ -99,6 +99,17 @@ fn an_address_is_what_it_is_and_not_what_it_says() {
     }
 }
 
+/// Docker Desktop calls its load balancers so.
+#[test]
+fn the_name_of_the_machine_itself_is_no_entry() {
+    let addresses = [
+        ("Hostname", "localhost"),
+        ("Hostname", "web.localhost"),
+        ("IPAddress", "192.0.2.1"),
+    ];
+    assert_eq!(target(&addresses, vec![]), "192.0.2.1");
+}
+
 #[test]
 fn a_host_name_is_better_than_ip_addresses() {
     let addresses = [("IPAddress", "192.0.2.1"), ("Hostname", "lb.example.com")];

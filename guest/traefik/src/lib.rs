@@ -11,7 +11,7 @@ mod tests;
 use ofn_contract::{KubernetesGateway, Listener, Observation, Refusal, ServiceQuery};
 use ofn_policy::entry::{by_name, data_plane};
 use ofn_policy::exposed;
-use ofn_policy::listeners::{Hostnames, Rules, refusal};
+use ofn_policy::listeners::{Hostnames, Rules, Tls, refusal};
 use ofn_policy::ports::{PortRules, Ports};
 use ofn_policy::settings::Setting;
 use ofn_policy::{About, Policy, helm};
@@ -38,7 +38,8 @@ const RULES: Rules = Rules {
     vendor: "Traefik",
     protocols: &[&["HTTP", "HTTPS", "TLS", "TCP"]],
     hostnames: Hostnames::Any,
-    passthrough: true,
+    tls: Tls::CertificateOrPassthrough,
+    counts_unserved: false,
 };
 
 /// The policy.

@@ -231,6 +231,15 @@ fn a_listener_of_somebody_else_on_the_entry_point_is_left_to_the_host() {
     // The host knows who made it, and says so.
     assert_eq!(answer.port("mine"), Some(8000));
     assert_eq!(answer.refused(), [""; 0]);
+    // Also one that has the name of ours.
+    let answer = asked(
+        Scene::with_ref("traefik/traefik-gateway")
+            .objects(RELEASE)
+            .objects(&theirs)
+            .listener("web", 80, "HTTP"),
+    );
+    assert_eq!(answer.port("web"), Some(8000));
+    assert_eq!(answer.refused(), [""; 0]);
 }
 
 #[test]
