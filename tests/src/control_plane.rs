@@ -169,9 +169,17 @@ pub fn assets(what: &str) -> Result<PathBuf> {
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }
 
+/// Of both families, as `--service-cluster-ip-range`.
+pub const CLUSTER_IPS: [&str; 2] = ["10.0.0.0/24", "fd00:10::/112"];
+
 impl ControlPlane {
     /// Starts one, and waits until it is ready.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&CLUSTER_IPS).await
+    }
+
+    /// The same, with Services' cluster IPs from these ranges; the first is of the first family.
+    pub async fn start_with(cluster_ips: &[&str]) -> Result<Self> {
         let assets = assets("control-plane")?;
         let folder = tempfile::Builder::new().prefix("ofn-gateway-").tempdir()?;
         let at = |name: &str| folder.path().join(name);
@@ -218,10 +226,11 @@ impl ControlPlane {
                 .arg(format!("--etcd-servers={etcd_url}"))
                 .arg(format!("--secure-port={api_server}"))
                 .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
-                .args([
-                    "--service-cluster-ip-range=10.0.0.0/24,fd00:10::/112",
-                    "--allow-privileged=true",
-                ])
+                .arg(format!(
+                    "--service-cluster-ip-range={}",
+                    cluster_ips.join(",")
+                ))
+                .arg("--allow-privileged=true")
                 .args([
                     "--authorization-mode=RBAC",
                     "--endpoint-reconciler-type=none",

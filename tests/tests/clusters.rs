@@ -1,12 +1,13 @@
 //! What `ofn-gateway run` does in clusters that serve the Gateway API in other versions, or not
-//! yet, or otherwise than before. Each test has a cluster of its own.
+//! yet, or otherwise than before, and in those of other address families. Each test has a cluster of
+//! its own.
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 use ofn_tests::cluster::{Cluster, Kind, PATIENCE, has_condition};
-use ofn_tests::control_plane::{ControlPlane, Process, User};
+use ofn_tests::control_plane::{CLUSTER_IPS, ControlPlane, Process, User};
 use ofn_tests::{host, implementation};
 use serde_json::{Value, json};
 
@@ -135,6 +136,61 @@ async fn an_upgrade_of_the_gateway_api_needs_no_restart_and_changes_no_gateway()
     stage.nothing_was_forbidden()
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn where_ipv6_is_first_an_entry_for_ipv4_addresses_has_a_cluster_ip_of_theirs() -> Result<()>
+{
+    let [ipv4, ipv6] = CLUSTER_IPS;
+    let stage = Stage::with_cluster_ips(&[ipv6, ipv4]).await?;
+    let v1 = &stage.cluster;
+    let _host = stage.start_serving().await?;
+    let of = |families: &[&str]| json!(families);
+    for (addresses, families) in [
+        (vec!["192.0.2.11"], of(&["IPv4"])),
+        // As long as it has cluster IPs, its first family stays.
+        (vec!["2001:db8::11"], of(&["IPv4", "IPv6"])),
+        (vec!["192.0.2.11"], of(&["IPv4"])),
+        (vec!["lb.example.com"], Value::Null),
+        (vec!["192.0.2.11", "2001:db8::11"], of(&["IPv6", "IPv4"])),
+        (vec!["2001:db8::11"], of(&["IPv6"])),
+        (vec!["192.0.2.11"], of(&["IPv6", "IPv4"])),
+    ] {
+        addressed(v1, &addresses).await?;
+        let what = format!("stands for {addresses:?} in {families}");
+        v1.eventually(Kind::Service, "ofn", "gateway", &what, |entry| {
+            entry["spec"]["ipFamilies"] == families
+        })
+        .await?;
+        is_ready(v1).await?;
+    }
+    stage.nothing_was_forbidden()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_are_no_cluster_ips_of_a_family_the_status_says_so() -> Result<()> {
+    let stage = Stage::with_cluster_ips(&CLUSTER_IPS[..1]).await?;
+    let v1 = &stage.cluster;
+    let _host = stage.start_serving().await?;
+    addressed(v1, &["2001:db8::11"]).await?;
+    let tells = |gateway: &Value| {
+        let conditions = gateway["status"]["conditions"].as_array();
+        conditions.into_iter().flatten().any(|condition| {
+            let message = condition["message"].as_str().unwrap_or_default();
+            condition["type"] == "Ready"
+                && condition["status"] == "False"
+                && message.contains("IPv6")
+        })
+    };
+    let what = "says what it lacks";
+    v1.eventually(Kind::Ofn, "ofn", "openfunction", what, tells)
+        .await?;
+    addressed(v1, &["192.0.2.11", "2001:db8::11"]).await?;
+    is_ready(v1).await?;
+    addressed(v1, &["2001:db8::11"]).await?;
+    v1.eventually(Kind::Ofn, "ofn", "openfunction", what, tells)
+        .await?;
+    Ok(())
+}
+
 struct Stage {
     plane: ControlPlane,
     cluster: Cluster,
@@ -142,7 +198,11 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Result<Self> {
-        let plane = ControlPlane::start().await?;
+        Self::with_cluster_ips(&CLUSTER_IPS).await
+    }
+
+    async fn with_cluster_ips(ranges: &[&str]) -> Result<Self> {
+        let plane = ControlPlane::start_with(ranges).await?;
         let cluster = Cluster::new(plane.client(User::Admin).await?);
         for namespace in ["infra", "ofn"] {
             cluster.namespace(namespace).await?;
@@ -156,6 +216,16 @@ impl Stage {
 
     fn start_host(&self) -> Result<Process> {
         host::start(&self.plane.kubeconfig(User::Host), &self.log())
+    }
+
+    /// The same, with an OpenFunction Gateway for it to serve.
+    async fn start_serving(&self) -> Result<Process> {
+        let v1 = &self.cluster;
+        v1.install_gateway_api("v1.5.1").await?;
+        v1.install_openfunction().await?;
+        platform(v1).await?;
+        serve(v1, reference()).await?;
+        self.start_host()
     }
 
     /// Waits until the host has logged this.
@@ -256,6 +326,21 @@ async fn program(cluster: &Cluster, gateway: &str, live: &Value) -> Result<()> {
     let status = implementation::programmed(&names, generation);
     cluster
         .write_status(Kind::Gateway, "infra", gateway, status)
+        .await
+}
+
+/// The implementation reports that all is well with our listeners, at these addresses.
+async fn addressed(cluster: &Cluster, addresses: &[&str]) -> Result<()> {
+    let gateway = has_listeners(cluster, "platform", &["platform", OURS[0], OURS[1]]).await?;
+    program(cluster, "platform", &gateway).await?;
+    let addresses = addresses.iter().map(|address| {
+        let is_ip = address.parse::<std::net::IpAddr>().is_ok();
+        let type_ = if is_ip { "IPAddress" } else { "Hostname" };
+        json!({"type": type_, "value": address})
+    });
+    let status = json!({"addresses": addresses.collect::<Vec<_>>()});
+    cluster
+        .write_status(Kind::Gateway, "infra", "platform", status)
         .await
 }
 

@@ -36,6 +36,7 @@ pub use self::describe::description;
 pub use self::queries::queries;
 pub use self::route::route;
 pub use self::spec::spec;
+pub(super) use self::status::MOST_CONDITIONS;
 pub use self::status::status;
 pub use self::terms::Terms;
 pub use self::violations::violations;

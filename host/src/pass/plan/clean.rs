@@ -61,11 +61,19 @@ pub(super) fn is_created_by_us(target: &Target, live: &KubernetesGateway, uid: &
     target.created && same && is_created_for(live, uid)
 }
 
-/// Whether a Gateway is recorded as one that we created.
+/// Whether a Gateway is recorded as one that we created, and is not to stay: who refers to it now as to an
+/// existing one, in a spec that was never served perhaps, wants to keep it.
 pub(super) fn is_created(world: &World, live: &KubernetesGateway) -> bool {
+    let name = live.name();
+    let reference = world.gateway.spec.gateway_ref.as_ref();
+    let is_kept = reference
+        .is_some_and(|kept| (&kept.namespace, &kept.name) == (&name.namespace, &name.name));
+    if is_kept {
+        return false;
+    }
     recorded_targets(&world.gateway)
         .iter()
-        .filter(|target| target.object_name() == live.name())
+        .filter(|target| target.object_name() == name)
         .any(|target| is_created_by_us(target, live, &uid(&world.gateway)))
 }
 

@@ -1,6 +1,7 @@
 //! The entry Service and its EndpointSlices.
 
 mod objects;
+mod problems;
 
 use std::collections::BTreeMap;
 
@@ -12,13 +13,13 @@ use ofn_contract::ObjectName;
 use serde_json::{Value, json};
 
 use self::objects::{service, slices};
+use self::problems::{beside, foreign, of_other_families};
 use super::undone::{Cause, put_right};
 use super::{Guarded, Plan};
 use crate::cluster::{Change, Kind, Write, name_of};
 use crate::kubernetes_gateway::is_subset;
 use crate::managed_fields::{is_applied_by_us, is_owned_by_others};
-use crate::names::{self, reason};
-use crate::pass::report::Problem;
+use crate::names;
 use crate::pass::vet::Wish;
 use crate::pass::world::{World, is_owned_by};
 
@@ -79,8 +80,10 @@ pub(super) fn next(world: &World, wish: &Wish, again: &str, waits: bool, plan: &
         }
         return;
     }
+    plan.problems.extend(of_other_families(world, &slices));
     for (name, there) in &world.slices {
         if !slices.contains_key(name)
+            && there.metadata.deletion_timestamp.is_none()
             && let Some(uid) = there.uid()
         {
             plan.writes.push(Write {
@@ -140,65 +143,6 @@ pub(super) fn removed(world: &World, plan: &mut Plan) {
             });
         }
     }
-}
-
-/// Objects with our names that are not ours.
-fn foreign(world: &World) -> Option<Problem> {
-    let conflict = |kind: Kind, metadata: &ObjectMeta| {
-        (!is_owned_by(metadata, &world.gateway)).then(|| {
-            let owner = metadata
-                .managed_fields
-                .iter()
-                .flatten()
-                .find_map(|entry| entry.manager.as_deref());
-            Problem::general(
-                reason::SERVICE_CONFLICT,
-                format!(
-                    "{kind} {}/{} is not ours{}: it stays as it is, and functions cannot be \
-                     reached through it until it is deleted or renamed",
-                    metadata.namespace.as_deref().unwrap_or_default(),
-                    metadata.name.as_deref().unwrap_or_default(),
-                    owner
-                        .map(|owner| format!(" (made by {owner})"))
-                        .unwrap_or_default()
-                ),
-            )
-        })
-    };
-    let service = world.entry.as_ref();
-    service
-        .and_then(|service| conflict(Kind::Service, service.meta()))
-        .or_else(|| {
-            world
-                .slices
-                .values()
-                .find_map(|slice| conflict(Kind::EndpointSlice, slice.meta()))
-        })
-}
-
-/// EndpointSlices that somebody gave to the entry beside ours, by hand or as an Endpoints object, from
-/// which the control plane makes them: a part of the traffic goes there.
-fn beside(world: &World) -> Option<Problem> {
-    let slice = world.other_slices.first()?;
-    let mirrored = slice
-        .labels
-        .iter()
-        .flatten()
-        .any(|(key, value)| key == names::SLICE_MANAGED_BY_LABEL && value == names::MIRROR);
-    let namespace = slice.namespace.as_deref().unwrap_or_default();
-    let name = slice.name.as_deref().unwrap_or_default();
-    let whose = if mirrored {
-        format!("Endpoints {namespace}/{}", names::ENTRY_SERVICE)
-    } else {
-        format!("EndpointSlice {namespace}/{name}")
-    };
-    Some(Problem::general(
-        reason::SERVICE_CONFLICT,
-        format!(
-            "{whose} is not ours, and sends a part of the functions' traffic to other addresses than \
-             those of the Gateway: delete it"
-        ),
-    ))
 }
 
 /// Whether what is there says all that is wanted. Lists must be equally long.

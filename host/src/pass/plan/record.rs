@@ -210,11 +210,12 @@ fn show(gateway: &api::Gateway, visible: &api::GatewaySpec) -> Shown {
             let before = taken_out(gateway)
                 .filter(|record| record.manager == manager)
                 .map_or(0, |record| record.times);
-            give_up = before + 1 >= MOST_TAKEN_OUT;
+            let times = before.saturating_add(1);
+            give_up = times >= MOST_TAKEN_OUT;
             if before < MOST_TAKEN_OUT {
                 shown.taken_out = Some(TakenOut {
                     manager: manager.to_owned(),
-                    times: before + 1,
+                    times,
                 });
                 let message = format!(
                     "{manager} has taken listeners or host names that were filled in out of the \

@@ -103,7 +103,7 @@ pub(super) fn put_right(
         let left = before.wait() - now.duration_since(before.at);
         if left.is_positive() {
             let next = before.at.saturating_add(before.wait()).unwrap_or(now);
-            let times = before.times + 1;
+            let times = before.times.saturating_add(1);
             plan.problems.push(match cause {
                 Cause::Others => Problem::general(
                     reason::UNDONE,

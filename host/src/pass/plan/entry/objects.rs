@@ -35,14 +35,11 @@ pub(super) fn service(
         .iter()
         .map(|port| json!({"name": port.name, "port": port.port, "protocol": port.protocol}))
         .collect();
-    let spec = match external_name {
-        Some(name) => json!({"type": "ExternalName", "externalName": name, "ports": ports}),
-        // Else it has an address of the cluster's first family alone, and the other slice does nothing.
-        None if slices.contains_key(SLICES[1]) => {
-            json!({"type": "ClusterIP", "ipFamilyPolicy": "PreferDualStack", "ports": ports})
-        }
-        None => json!({"type": "ClusterIP", "ports": ports}),
+    let mut spec = match external_name {
+        Some(name) => json!({"type": "ExternalName", "externalName": name}),
+        None => with_cluster_ips(world, slices),
     };
+    spec["ports"] = ports.into();
     let labels = [(names::MANAGED_BY_LABEL, names::MANAGER)];
     object(
         world,
@@ -51,6 +48,20 @@ pub(super) fn service(
         &labels,
         json!({"spec": spec}),
     )
+}
+
+/// A Service with cluster IPs of the slices' families: a proxy passes nothing on to another one.
+fn with_cluster_ips(world: &World, slices: &BTreeMap<String, DynamicObject>) -> Value {
+    let mut families = slices.values().map(|slice| &slice.data["addressType"]);
+    let there = world.entry.as_ref().and_then(|entry| entry.spec.as_ref());
+    let first = there.and_then(|spec| spec.ip_families.as_ref()?.first());
+    match (families.next(), families.next()) {
+        // The first family of a Service stays what it is, as long as it has cluster IPs.
+        (Some(family), None) if first.is_none_or(|first| family == first) => {
+            json!({"type": "ClusterIP", "ipFamilyPolicy": "SingleStack", "ipFamilies": [family]})
+        }
+        _ => json!({"type": "ClusterIP", "ipFamilyPolicy": "PreferDualStack"}),
+    }
 }
 
 pub(super) fn slices(world: &World, wish: &Wish, entry: &Entry) -> BTreeMap<String, DynamicObject> {
