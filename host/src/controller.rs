@@ -258,6 +258,7 @@ async fn reconcile(
             let ended = pass::stand_by(&context.cluster, &name, &served, &mut notices).await;
             tell(&context, &gateway, &[], &notices).await;
             ended?;
+            lock(&context.failures).remove(&name);
             // The store may not know yet that the other one is gone.
             let seen = context.cluster.get(Kind::Gateway, &served).await?;
             Ok(Action::requeue(if seen.is_none() {

@@ -1,6 +1,6 @@
 //! What is counted, for Prometheus. Until [`serve`] is called nothing is kept.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -20,12 +20,13 @@ const CALL_BUCKETS: [f64; 8] = [0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.01, 0.
 const PASS_BUCKETS: [f64; 8] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
 
 /// Answers `GET /metrics` with the figures, and `GET /health`, at an address. To be called once, in
-/// a runtime.
+/// a runtime. `[::]` is every address of both families, also where there is but one.
 ///
 /// # Errors
 ///
 /// When the address cannot be had.
 pub fn serve(address: SocketAddr) -> Result<()> {
+    let address = of_the_families_there_are(address);
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(CALL_SECONDS.to_owned()), &CALL_BUCKETS)
         .and_then(|builder| {
@@ -55,6 +56,15 @@ pub fn serve(address: SocketAddr) -> Result<()> {
         "Files of policy components that cannot be used, or are gone, by reason"
     );
     Ok(())
+}
+
+/// A kernel may be without IPv6.
+fn of_the_families_there_are(address: SocketAddr) -> SocketAddr {
+    let has_no_ipv6 = || TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).is_err();
+    if address.ip() == Ipv6Addr::UNSPECIFIED && has_no_ipv6() {
+        return (Ipv4Addr::UNSPECIFIED, address.port()).into();
+    }
+    address
 }
 
 /// A pass has ended.

@@ -145,30 +145,18 @@ async fn try_pass<C: Cluster>(
     }
     let before = gateway.status.clone();
     let mut pass = serve(cluster, policies, gateway, interested, notices).await?;
-    let mut status = pass.status();
-    let unknown = report::unknown_annotations(&pass.world.gateway);
-    report::warn(&mut status, unknown.clone());
+    let status = pass.status();
     write_status(cluster, name, before.as_ref(), &status).await?;
-    let decided_before = before.as_ref().and_then(|before| before.policy.as_ref());
-    match (decided_before, &status.policy) {
-        (None, Some(now)) => tracing::info!(gateway = %name, "{now} decides"),
-        (Some(before), Some(now)) if before != now => {
-            notices.push(report::decided_otherwise(before, now));
-        }
-        _ => {}
+    let before = before.unwrap_or_default();
+    if let (None, Some(now)) = (&before.policy, &status.policy) {
+        tracing::info!(gateway = %name, "{now} decides");
     }
-    let known = before.as_ref().map(|before| &*before.conditions);
-    // The status remembers what was told.
-    notices.extend(
-        unknown
-            .filter(|unknown| !known.unwrap_or_default().contains(unknown))
-            .map(|unknown| Notice::new(&unknown.reason, unknown.message)),
-    );
+    notices.extend(report::news(&before, &status));
     pass.outcome.new_problems = pass
         .outcome
         .problems
         .iter()
-        .filter(|problem| !is_known(before.as_ref(), problem))
+        .filter(|problem| !is_known(&before, problem))
         .cloned()
         .collect();
     Ok(pass.outcome)
@@ -223,15 +211,18 @@ impl Pass {
         }
         // Where nothing is decided, what was decided before stays.
         let decided = self.policy.as_deref().filter(|_| self.is_decided);
-        let before = self.world.gateway.status.as_ref();
-        report::status(
+        let gateway = &self.world.gateway;
+        let before = gateway.status.as_ref();
+        let mut status = report::status(
             aggregated,
             &self.outcome.problems,
             decided
                 .map(PolicyStatus::of)
                 .or_else(|| before.and_then(|before| before.policy.clone())),
-            self.world.gateway.metadata.generation,
-        )
+            gateway.metadata.generation,
+        );
+        report::warn_of_unknown_annotations(&mut status, gateway);
+        status
     }
 
     /// Whether the present Kubernetes Gateway can take over from past ones.
@@ -414,21 +405,20 @@ async fn write_status<C: Cluster>(
     Ok(())
 }
 
-fn is_known(before: Option<&GatewayStatus>, problem: &Problem) -> bool {
-    before.is_some_and(|status| {
-        let conditions = match &problem.listener {
-            None => &status.conditions,
-            Some(name) => match status
-                .listeners
-                .iter()
-                .find(|listener| listener.name == *name)
-            {
-                Some(listener) => &listener.conditions,
-                None => return false,
-            },
-        };
-        conditions.iter().any(|condition| {
-            condition.reason == problem.reason && condition.message.contains(&problem.message)
-        })
-    })
+fn is_known(before: &GatewayStatus, problem: &Problem) -> bool {
+    let conditions = match &problem.listener {
+        None => &before.conditions,
+        Some(name) => match before
+            .listeners
+            .iter()
+            .find(|listener| listener.name == *name)
+        {
+            Some(listener) => &listener.conditions,
+            None => return false,
+        },
+    };
+    // Where there are several problems, the condition has the reason of the first.
+    conditions
+        .iter()
+        .any(|condition| condition.type_ == "Ready" && condition.message.contains(&problem.message))
 }

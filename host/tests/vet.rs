@@ -354,6 +354,8 @@ fn an_entry_to_where_no_function_may_be_sent_is_refused() {
         "kubernetes.default.svc.another.domain",
         "a.kubernetes.default.svc.cluster.local",
         "169-254-169-254.default.pod.cluster.local",
+        "169-254-169-254.default.pod.another.domain",
+        "fd00-ec2--254.default.pod.another.domain",
         // Resolvers read them as addresses.
         "127.1",
         "2130706433",
@@ -372,6 +374,7 @@ fn an_entry_to_where_no_function_may_be_sent_is_refused() {
         "kubernetes.default.example.com",
         "1.example.com",
         "example.0xyz",
+        "a.default.pod.example.com",
     ] {
         assert!(
             vetted(to(EntryTarget::HostName(name.to_owned()))).is_ok(),

@@ -293,3 +293,95 @@ fn an_annotation_of_ours_that_nobody_knows_is_told_once_and_keeps_nothing_from_b
     assert_eq!(told(&stage), []);
     assert_eq!(list(&stage.ofn()["status"]["conditions"]).len(), 2);
 }
+
+#[test]
+fn a_created_gateway_that_is_referred_to_stays_though_no_pass_came_before_the_deletion() {
+    let stage = Stage::new(&[platform()], &[]);
+    let target = json!({"namespace": "infra", "name": "made", "gatewayClassName": "contour"});
+    let made = || stage.get(Kind::KubernetesGateway, &name("infra", "made"));
+    stage.change(Kind::Gateway, stage.ofn(), |ofn| {
+        ofn["metadata"]["uid"] = json!("ours");
+        ofn["spec"]["gatewayRef"] = Value::Null;
+        ofn["spec"]["gatewayDef"] = target.clone();
+    });
+    stage.pass();
+    assert!(made().is_object());
+    stage.change(Kind::Gateway, stage.ofn(), |ofn| {
+        ofn["spec"]["gatewayDef"] = Value::Null;
+        ofn["spec"]["gatewayRef"] = target.clone();
+    });
+    stage.delete();
+    assert!(made().is_object());
+}
+
+#[test]
+fn of_several_problems_each_is_new_once() {
+    let stage = Stage::new(&[platform()], &[]);
+    stage.change(Kind::Gateway, stage.ofn(), |ofn| {
+        ofn["metadata"]["uid"] = json!("ours");
+        ofn["spec"]["gatewayRef"] = Value::Null;
+        ofn["spec"]["gatewayDef"] =
+            json!({"namespace": "infra", "name": "contour", "gatewayClassName": "other"});
+    });
+    let theirs = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"namespace": "ofn", "name": "gateway", "uid": "theirs"},
+        "spec": {"ports": [{"port": 80}]},
+    });
+    stage.cluster.insert(Kind::Service, &object(theirs));
+    let reasons = || {
+        let new = stage.pass().new_problems.into_iter();
+        new.map(|problem| problem.reason).collect::<Vec<_>>()
+    };
+    assert_eq!(reasons(), ["GatewayClassConflict", "ServiceConflict"]);
+    assert_eq!(reasons(), [""; 0]);
+}
+
+#[test]
+fn services_with_more_text_than_a_component_has_memory_are_not_seen_and_nobody_is_at_fault() {
+    let stage = Stage::new(&[platform()], &[]);
+    let class = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GatewayClass",
+        "metadata": {"name": "contour"},
+        "spec": {"controllerName": "traefik.io/gateway-controller"},
+    });
+    stage.cluster.insert(Kind::GatewayClass, &object(class));
+    for number in 0..80 {
+        let service = json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "namespace": "tenant",
+                "name": format!("traefik-{number}"),
+                "labels": {"app.kubernetes.io/name": "traefik"},
+                "annotations": {"odd": "x".repeat(250_000)},
+            },
+            "spec": {"ports": [{"port": 80}]},
+        });
+        stage.cluster.insert(Kind::Service, &object(service));
+    }
+    let problems = stage.pass().problems;
+    assert_eq!(problems, []);
+    assert_eq!(list(&stage.gateway()["spec"]["listeners"]).len(), 2);
+}
+
+#[test]
+fn a_slice_that_somebody_holds_while_it_is_deleted_is_not_deleted_again() {
+    let stage = Stage::new(&[platform()], &[]);
+    let slice = || stage.get(Kind::EndpointSlice, &name("ofn", "gateway-ipv4"));
+    let addressed = |type_: &str, value: &str| {
+        stage.change(Kind::KubernetesGateway, stage.gateway(), |gateway| {
+            gateway["status"]["addresses"] = json!([{"type": type_, "value": value}]);
+        });
+    };
+    addressed("IPAddress", "192.0.2.1");
+    stage.pass();
+    stage.change(Kind::EndpointSlice, slice(), |slice| {
+        slice["metadata"]["deletionTimestamp"] = json!("2026-11-23T00:00:00Z");
+    });
+    addressed("Hostname", "lb.example.com");
+    stage.pass();
+    assert!(slice().is_object());
+}

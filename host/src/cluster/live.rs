@@ -12,6 +12,7 @@ use kube::api::{
 };
 use kube::core::{ApiResource, Status};
 use kube::{Client, Resource};
+use ofn_contract::dns::{is_label, is_subdomain};
 use ofn_contract::{KeyValue, ObjectName, ServiceQuery};
 use serde_json::json;
 
@@ -53,12 +54,21 @@ impl Live {
     }
 }
 
+/// Whether any object may have this name; some fields take others, too.
+fn may_exist(name: &ObjectName) -> bool {
+    is_subdomain(&name.name) && (name.namespace.is_empty() || is_label(&name.namespace))
+}
+
 impl Cluster for Live {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
 
     async fn get(&self, kind: Kind, name: &ObjectName) -> Result<Option<DynamicObject>, ReadError> {
+        // A path that is made of it would be that of something else.
+        if !may_exist(name) {
+            return Ok(None);
+        }
         self.api(kind, &name.namespace)
             .get_opt(&name.name)
             .await

@@ -154,8 +154,8 @@ pub async fn world<C: Cluster>(
 }
 
 /// The Services that the component asked for, each once, by namespace and name: at most
-/// [`MOST_SERVICES`]. A question whose answers are too many, with those of the questions before it, gets
-/// none. Few are asked at a time, so that what they are read from is not there for all.
+/// [`MOST_SERVICES`] and [`MOST_TEXT`]. A question whose answers are too many, with those of the questions
+/// before it, gets none. Few are asked at a time, so that what they are read from is not there for all.
 pub async fn services<C: Cluster>(
     cluster: &C,
     queries: Vec<ServiceQuery>,
@@ -173,6 +173,7 @@ pub async fn services<C: Cluster>(
         ..name_of(&world.gateway)
     };
     let mut services: BTreeMap<ObjectName, Service> = BTreeMap::new();
+    let mut text = 0;
     let asked = stream::iter(&interest.services).map(|query| cluster.list(Kind::Service, query));
     let mut asked = asked.buffered(MOST_AT_A_TIME);
     while let Some(found) = asked.try_next().await? {
@@ -180,7 +181,9 @@ pub async fn services<C: Cluster>(
         // The entry itself is never its own data plane.
         found.remove(&entry);
         found.retain(|name, _| !services.contains_key(name));
-        if services.len() + found.len() <= usize::from(MOST_SERVICES) {
+        let more: usize = found.values().map(text_of).sum();
+        if services.len() + found.len() <= usize::from(MOST_SERVICES) && text + more <= MOST_TEXT {
+            text += more;
             services.append(&mut found);
         }
     }
@@ -190,6 +193,20 @@ pub async fn services<C: Cluster>(
 
 /// So many questions for Services are open at a time.
 const MOST_AT_A_TIME: usize = 4;
+
+/// Bytes of labels and annotations of all Services together. A component has little memory, and anybody may
+/// give a Service 256 KiB of annotations.
+const MOST_TEXT: usize = 1 << 20;
+
+fn text_of(service: &Service) -> usize {
+    let metadata = &service.metadata;
+    let pairs = metadata
+        .labels
+        .iter()
+        .chain(&metadata.annotations)
+        .flatten();
+    pairs.map(|(key, value)| key.len() + value.len()).sum()
+}
 
 /// A Service without its `managedFields`, which may be the most of it, and its name.
 fn service(mut object: DynamicObject) -> Option<(ObjectName, Service)> {

@@ -7,7 +7,7 @@ use ofn_contract::text::cut;
 use ofn_contract::{EffectiveSpec, Violation};
 use serde_json::{Value, json};
 
-use super::vet::Terms;
+use super::vet::{MOST_CONDITIONS, Terms};
 use super::world::World;
 use crate::api::{self, Condition, GatewayStatus, ListenerStatus, PolicyStatus};
 use crate::names::{self, reason};
@@ -101,13 +101,25 @@ impl PolicyStatus {
     }
 }
 
-/// Tells that another component decides than before.
-pub fn decided_otherwise(before: &PolicyStatus, now: &PolicyStatus) -> Notice {
-    Notice {
-        is_warning: false,
-        reason: reason::POLICY_SWAPPED.to_owned(),
-        message: format!("{now} decides in place of {before}"),
-    }
+/// What a status says that the one before did not, and that is told once: the status remembers it.
+pub fn news(before: &GatewayStatus, now: &GatewayStatus) -> Vec<Notice> {
+    let swapped = before
+        .policy
+        .as_ref()
+        .zip(now.policy.as_ref())
+        .filter(|(before, now)| before != now)
+        .map(|(before, now)| Notice {
+            is_warning: false,
+            reason: reason::POLICY_SWAPPED.to_owned(),
+            message: format!("{now} decides in place of {before}"),
+        });
+    let unknown = now
+        .conditions
+        .iter()
+        .filter(|condition| condition.type_ == UNKNOWN_ANNOTATIONS)
+        .filter(|condition| !before.conditions.contains(condition))
+        .map(|condition| Notice::new(&condition.reason, &*condition.message));
+    swapped.into_iter().chain(unknown).collect()
 }
 
 /// The status that says all: what the component made of the Kubernetes Gateway, and the host's
@@ -214,9 +226,9 @@ pub fn data_plane_unknown(world: &World, spec: &EffectiveSpec, terms: &Terms) ->
     ))
 }
 
-/// Tells of annotations that nobody knows. They keep nothing from being served: a newer version may know
-/// them.
-pub fn unknown_annotations(gateway: &api::Gateway) -> Option<Condition> {
+/// Says in a status which annotations nobody knows, in place of what it said of them before. They keep
+/// nothing from being served: a newer version may know them.
+pub fn warn_of_unknown_annotations(status: &mut GatewayStatus, gateway: &api::Gateway) {
     let (users, ours) = names::GATEWAY_ANNOTATIONS;
     let keys = gateway.annotations().keys().map(String::as_str);
     let unknown: Vec<_> = keys
@@ -224,36 +236,27 @@ pub fn unknown_annotations(gateway: &api::Gateway) -> Option<Condition> {
         .filter(|key| !users.contains(key) && !ours.contains(key))
         .map(|key| format!("metadata.annotations[{key}]"))
         .collect();
+    let conditions = &mut status.conditions;
+    conditions.retain(|condition| condition.type_ != UNKNOWN_ANNOTATIONS);
     if unknown.is_empty() {
-        return None;
+        return;
     }
     let message = format!(
         "{}: is not known, and does nothing: remove it, or write one of {}",
         unknown.join(", "),
         users.join(", ")
     );
-    Some(condition(
+    conditions.truncate(MOST_CONDITIONS - 1);
+    conditions.push(condition(
         UNKNOWN_ANNOTATIONS,
         "True",
         reason::UNKNOWN_ANNOTATION,
         cut(message, LONGEST_PROBLEM),
-    ))
+    ));
 }
 
 /// Type of the condition that is there while there are unknown annotations.
 const UNKNOWN_ANNOTATIONS: &str = "UnknownAnnotations";
-/// The CRD allows as many conditions.
-const MOST_CONDITIONS: usize = 8;
-
-/// Puts it, or nothing, in the place of what a status said of unknown annotations.
-pub fn warn(status: &mut GatewayStatus, unknown: Option<Condition>) {
-    let conditions = &mut status.conditions;
-    conditions.retain(|condition| condition.type_ != UNKNOWN_ANNOTATIONS);
-    if let Some(unknown) = unknown {
-        conditions.truncate(MOST_CONDITIONS - 1);
-        conditions.push(unknown);
-    }
-}
 
 /// The status of an OpenFunction Gateway beside the one that is served.
 pub fn not_served(served: &ofn_contract::ObjectName, generation: Option<i64>) -> GatewayStatus {

@@ -88,7 +88,7 @@ impl Scene {
             host::command(&self.plane.kubeconfig(User::Host))?
                 .args(policies.flat_map(|folder| [OsStr::new("--policies"), folder]))
                 .args(["--policies-every", "20ms"])
-                .args(["--metrics-address", &format!("127.0.0.1:{}", self.metrics)]),
+                .args(["--metrics-address", &format!("[::]:{}", self.metrics)]),
             &self.log,
         )?;
         *self.host.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
@@ -103,7 +103,7 @@ impl Scene {
                 .arg("--policies")
                 .arg(policies)
                 .args(["--policy-time", time])
-                .args(["--metrics-address", &format!("127.0.0.1:{}", self.metrics)]),
+                .args(["--metrics-address", &format!("[::]:{}", self.metrics)]),
             &self.log,
         )?;
         *self.host.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);

@@ -9,7 +9,8 @@ use super::{Broken, Rules};
 use crate::api;
 
 const MOST_ADDRESSES: usize = 16;
-const MOST_CONDITIONS: usize = 8;
+/// Conditions of a status, and of a listener's.
+pub(in crate::pass) const MOST_CONDITIONS: usize = 8;
 const MOST_KINDS: usize = 8;
 /// Kubernetes' own limit for the type of a condition.
 const LONGEST_TYPE: usize = 316;

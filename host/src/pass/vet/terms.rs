@@ -1,6 +1,6 @@
 //! What a component may see, and where it may send traffic.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use clap::Args;
 use ipnet::IpNet;
@@ -103,6 +103,18 @@ pub(super) fn may_be_name_of(host_name: &str, service: &ObjectName) -> bool {
     labels == name || labels.windows(3).any(is_it)
 }
 
+/// Whether a name is `<address>.<namespace>.pod[…]`, whatever the cluster's domain is: DNS may answer the
+/// address itself.
+fn may_be_name_of_a_pod(name: &str) -> bool {
+    let is_address = |label: &str| {
+        label.replace('-', ".").parse::<Ipv4Addr>().is_ok()
+            || label.replace('-', ":").parse::<Ipv6Addr>().is_ok()
+    };
+    let labels: Vec<&str> = name.split('.').collect();
+    let mut inside = labels.windows(3).filter(|labels| labels[2] == "pod");
+    inside.any(|labels| is_address(labels[0]))
+}
+
 impl Terms {
     /// Whether components may see the Services of a namespace.
     pub fn allow_namespace(&self, namespace: &str) -> bool {
@@ -140,7 +152,8 @@ impl Terms {
         let is_api_server = name == api_server.name || may_be_name_of(name, &api_server);
         let is_of_an_address = name
             .strip_suffix(cluster_domain)
-            .is_some_and(|inside| inside.ends_with(".pod."));
+            .is_some_and(|inside| inside.ends_with(".pod."))
+            || may_be_name_of_a_pod(name);
         !INNER_NAMES.contains(&name)
             && !name.ends_with(".localhost")
             && !ends_in_a_number(name)
