@@ -7,6 +7,7 @@ use crate::scene::{Scene, listener, tests};
 tests![
     no_domain_is_reported_with_its_path_and_the_last_good_state_stays,
     a_bad_template_is_reported_with_its_place,
+    a_name_that_no_gateway_can_have_is_reported_and_keeps_no_deletion_from_its_end,
     a_bad_domain_is_reported,
     the_schema_refuses_both_targets_and_none,
     both_targets_are_reported_where_the_schema_let_them_in,
@@ -81,6 +82,27 @@ async fn a_bad_template_is_reported_with_its_place(scene: &Scene) -> Result<()> 
         .edit(json!({"spec": {"hostTemplate": "{{.Name}}.{{.Domain}}"}}))
         .await?;
     scene.is_ready().await?;
+    Ok(())
+}
+
+/// A path that were made of it would be that of something else, or none.
+async fn a_name_that_no_gateway_can_have_is_reported_and_keeps_no_deletion_from_its_end(
+    scene: &Scene,
+) -> Result<()> {
+    scene.serve_ready().await?;
+    for name in ["contour/status", "contour?x", "my gateway", ".."] {
+        scene
+            .edit(json!({"spec": {"gatewayRef": {"name": name}}}))
+            .await?;
+        let expected = format!("spec.gatewayRef.name: {name:?} is not the name of an object");
+        let tells = |object: &Value| {
+            let message = condition(object, "Ready").map(|ready| ready["message"].to_string());
+            message.is_some_and(|message| message.contains(&expected.replace('"', "\\\"")))
+        };
+        scene.served("says which name is wrong", tells).await?;
+    }
+    scene.delete_openfunction().await?;
+    scene.has_listeners("contour", &["platform"]).await?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ mod world;
 
 use std::sync::atomic::Ordering;
 
-use stateright::{Checker, HasDiscoveries, Model, Path, Property};
+use stateright::{Checker, CheckerBuilder, HasDiscoveries, Model, Path, Property};
 
 use crate::world::{Action, Answered, Edit, Fault, Foreign, State, World, hash_of};
 
@@ -59,22 +59,18 @@ impl Model for World {
 fn explore(what: &str, world: World) -> Option<(&'static str, Vec<Action>)> {
     let began = std::time::Instant::now();
     let again = world.clone();
-    let checker = explored(world);
+    // Breadth first, what is left to explore would not fit into memory.
+    let checker = builder(world).spawn_dfs().join();
     let found = checker.model().runs().check();
     println!(
-        "{what}: {} states, at most {} steps deep, in {} of them the others have ceased, from there at \
-         most {} writes, {:.1} s",
+        "{what}: {} states, in {} of them the others have ceased, from there at most {} writes, {:.1} s",
         checker.unique_state_count(),
-        checker.max_depth(),
         checker.model().runs().states(),
         found.most_writes,
         began.elapsed().as_secs_f64(),
     );
-    let mut discoveries = checker.discoveries();
-    for property in checker.model().properties() {
-        if let Some(way) = discoveries.remove(property.name) {
-            return Some((property.name, Path::into_actions(way)));
-        }
+    if !checker.discoveries().is_empty() {
+        return first_discovery(again);
     }
     // Where a user edits, some writes of the host come too late: else nothing would be explored.
     let was_stale = again.seen.was_stale.load(Ordering::Relaxed);
@@ -83,19 +79,26 @@ fn explore(what: &str, world: World) -> Option<(&'static str, Vec<Action>)> {
         "{what}: no write was stale"
     );
     let (name, hash) = found.failure?;
-    let mut to_it = explored(World {
+    let (_, way) = first_discovery(World {
         sought: Some(hash),
         ..again
-    })
-    .discoveries();
-    let way = to_it.remove(SOUGHT).map(Path::into_actions);
-    Some((name, way.unwrap_or_default()))
+    })?;
+    Some((name, way))
 }
 
-fn explored(world: World) -> impl Checker<World> {
-    let checker = world.checker().threads(2);
-    let checker = checker.finish_when(HasDiscoveries::AnyFailures);
-    checker.spawn_bfs().join()
+/// What should never be and is, with the shortest way to it.
+fn first_discovery(world: World) -> Option<(&'static str, Vec<Action>)> {
+    let checker = builder(world).spawn_bfs().join();
+    let mut discoveries = checker.discoveries();
+    checker.model().properties().iter().find_map(|property| {
+        let way = discoveries.remove(property.name)?;
+        Some((property.name, Path::into_actions(way)))
+    })
+}
+
+fn builder(world: World) -> CheckerBuilder<World> {
+    let builder = world.checker().threads(2);
+    builder.finish_when(HasDiscoveries::AnyFailures)
 }
 
 /// How often something may happen; `MODEL_MORE` makes it more often.

@@ -181,8 +181,8 @@ pub struct Seen {
     runs: Mutex<Runs>,
 }
 
-/// So many passes are kept, a few GB.
-const MOST_PASSES: usize = 500_000;
+/// So many passes are kept, some hundred MB: depth first, those of late are needed most.
+const MOST_PASSES: usize = 100_000;
 
 /// The Gateways that may exist. The first two do from the beginning.
 pub const GATEWAYS: [&str; 3] = ["a", "b", "made"];
