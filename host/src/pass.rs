@@ -26,8 +26,8 @@ use self::plan::Intent;
 use self::plan::handover::Readiness;
 use self::report::{Notice, Problem};
 use self::world::World;
-use crate::api::{self, GatewayStatus, PolicyStatus};
-use crate::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError, name_of};
+use crate::api::{self, Condition, GatewayStatus, PolicyStatus};
+use crate::cluster::{Change, Cluster, Kind, ReadError, Write, WriteError};
 use crate::metrics;
 use crate::names::reason;
 use crate::policies::Policies;
@@ -287,10 +287,8 @@ async fn serve<C: Cluster>(
     ) else {
         return Ok(pass);
     };
-    observe::services(cluster, queries, &mut pass.world, interested, interest).await?;
-    pass.world
-        .services
-        .retain(|service| terms.allow_namespace(&name_of(service).namespace));
+    let world = &mut pass.world;
+    observe::services(cluster, queries, terms, world, interested, interest).await?;
     let Some(wish) = answered(
         decide::wish(&policy, &pass.world, &spec, terms),
         &policy,
@@ -406,19 +404,15 @@ async fn write_status<C: Cluster>(
 }
 
 fn is_known(before: &GatewayStatus, problem: &Problem) -> bool {
-    let conditions = match &problem.listener {
-        None => &before.conditions,
-        Some(name) => match before
-            .listeners
-            .iter()
-            .find(|listener| listener.name == *name)
-        {
-            Some(listener) => &listener.conditions,
-            None => return false,
-        },
+    // Of the whole it has all problems, as far as there is room, and the reason of the first; of a listener
+    // the last one.
+    let says = |conditions: &[Condition], text: &str| {
+        let mut ready = conditions.iter().filter(|one| one.type_ == "Ready");
+        ready.any(|ready| ready.message.contains(text))
     };
-    // Where there are several problems, the condition has the reason of the first.
-    conditions
-        .iter()
-        .any(|condition| condition.type_ == "Ready" && condition.message.contains(&problem.message))
+    let mut listeners = before.listeners.iter();
+    says(&before.conditions, &problem.to_string())
+        || listeners
+            .find(|listener| Some(&listener.name) == problem.listener.as_ref())
+            .is_some_and(|listener| says(&listener.conditions, &problem.message))
 }

@@ -16,7 +16,7 @@ use ofn_gateway::policies::{Folders, Policies};
 use ofn_gateway::sandbox::{CallError, Fault, Instance, Limits, PolicyComponent};
 use ofn_policy::{Policy, Standard};
 use ofn_tests::host;
-use ofn_tests::implementation::condition;
+use ofn_tests::implementation::{self, condition};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -358,6 +358,34 @@ fn the_entry_is_the_host_name_of_the_load_balancer() {
 }
 
 #[test]
+fn the_name_of_the_machine_itself_is_no_entry() {
+    let mut status = status(true, "False");
+    status["addresses"] = json!([
+        {"type": "Hostname", "value": "localhost"},
+        {"type": "Hostname", "value": "web.localhost"},
+    ]);
+    let played = served(status);
+    let mut written = played.written.iter();
+    assert!(!written.any(|object| object["kind"] == "Service"));
+}
+
+#[test]
+fn the_entry_itself_is_none_that_a_user_can_choose() {
+    let cluster = cluster(ALB, json!([]), json!({}));
+    let ofn = name("ofn", "openfunction");
+    let gateway = block_on(cluster.get(Kind::Gateway, &ofn)).expect("offline");
+    let mut gateway = json!(gateway);
+    gateway["metadata"]["annotations"] =
+        json!({"networking.openfunction.io/entry-service": "ofn/gateway"});
+    insert(&cluster, Kind::Gateway, gateway);
+    assert_eq!(
+        play(&cluster).condition("Ready"),
+        "False Invalid: metadata.annotations[networking.openfunction.io/entry-service]: \
+         \"ofn/gateway\" is the entry itself: write the Service of the data plane"
+    );
+}
+
+#[test]
 fn an_unknown_setting_is_told_with_its_field() {
     let cluster = cluster(ALB, json!([]), json!({}));
     let ofn = name("ofn", "openfunction");
@@ -549,4 +577,17 @@ fn it_reads_every_recorded_status_as_the_standard_one_does() {
         let status = instance.aggregate_status(seen.clone()).expect("an answer");
         assert_eq!(status, Standard.aggregate_status(&seen), "{what}");
     }
+}
+
+#[test]
+fn as_much_as_an_implementation_may_say_of_64_listeners_fits_into_a_status() {
+    let default = listener("ofn-http-internal", 80, "{}");
+    let others = (1..64).map(|number| listener(&format!("l{number}"), 8000 + number, "{}"));
+    let listeners: Vec<_> = [default].into_iter().chain(others).collect();
+    let mut gateway = implementation::all_it_may_say(&listeners);
+    gateway.listeners = listeners;
+    let seen = observation(&gateway, true);
+    let status = asked_again_when_late(|mut instance| instance.aggregate_status(seen.clone()));
+    let status = status.expect("an answer");
+    vet::status(status, &seen.spec).expect("a status within the rules");
 }

@@ -339,7 +339,31 @@ fn of_several_problems_each_is_new_once() {
 }
 
 #[test]
-fn services_with_more_text_than_a_component_has_memory_are_not_seen_and_nobody_is_at_fault() {
+fn services_with_more_than_a_component_has_memory_for_are_not_seen_and_nobody_is_at_fault() {
+    let annotations = json!({"odd": "x".repeat(250_000)});
+    let of_text = |number| traefiks(number, annotations.clone(), json!([{"port": 80}]));
+    let port = |port: u16| json!({"name": format!("p{port}"), "port": port});
+    let ports: Value = (1..10_000).map(port).collect();
+    let of_ports = |number| traefiks(number, json!({}), ports.clone());
+    seen_by_nobody((0..80).map(of_text).collect());
+    seen_by_nobody((0..24).map(of_ports).collect());
+}
+
+fn traefiks(number: u8, annotations: Value, ports: Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "namespace": "tenant",
+            "name": format!("traefik-{number}"),
+            "labels": {"app.kubernetes.io/name": "traefik"},
+            "annotations": annotations,
+        },
+        "spec": {"ports": ports},
+    })
+}
+
+fn seen_by_nobody(services: Vec<Value>) {
     let stage = Stage::new(&[platform()], &[]);
     let class = json!({
         "apiVersion": "gateway.networking.k8s.io/v1",
@@ -348,18 +372,7 @@ fn services_with_more_text_than_a_component_has_memory_are_not_seen_and_nobody_i
         "spec": {"controllerName": "traefik.io/gateway-controller"},
     });
     stage.cluster.insert(Kind::GatewayClass, &object(class));
-    for number in 0..80 {
-        let service = json!({
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {
-                "namespace": "tenant",
-                "name": format!("traefik-{number}"),
-                "labels": {"app.kubernetes.io/name": "traefik"},
-                "annotations": {"odd": "x".repeat(250_000)},
-            },
-            "spec": {"ports": [{"port": 80}]},
-        });
+    for service in services {
         stage.cluster.insert(Kind::Service, &object(service));
     }
     let problems = stage.pass().problems;

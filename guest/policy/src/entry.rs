@@ -222,8 +222,8 @@ fn point_at(service: &Service) -> EntryTarget {
 
 /// The Service that answers a query best: the one that has the most ports of our listeners, the
 /// first by name among equals. Those beside the Gateway go before others; if the others are of
-/// more than one namespace, nobody can say which of them is meant. Where the
-/// question is asked in all namespaces and does not name the Gateway, one that has none of our ports is something else.
+/// more than one namespace, nobody can say which of them is meant. Where the question is asked in all
+/// namespaces and does not name the Gateway, one that has none of our ports is something else.
 pub fn found<'a>(seen: &'a Observation, query: &ServiceQuery) -> Option<&'a Service> {
     let mut answers = seen
         .services

@@ -69,10 +69,8 @@ impl PortRules {
             ..listener.clone()
         };
         // One after it is not placed yet: what has its name is somebody else's.
-        let mut before = seen.spec.listeners.iter();
-        let mut before = before
-            .by_ref()
-            .take_while(|ours| ours.name != listener.name);
+        let listeners = seen.spec.listeners.iter();
+        let mut before = listeners.take_while(|ours| ours.name != listener.name);
         let ours = beside
             .iter()
             .find(|other| is_same(other, &mapped))

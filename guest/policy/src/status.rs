@@ -124,8 +124,8 @@ fn shorten(status: &mut GatewayStatus) {
     }
 }
 
-/// The reason by which an implementation says of a whole Gateway that some listener is bad: then ours are judged
-/// one by one.
+/// The reason by which an implementation says of a whole Gateway that some listener is bad: then ours are
+/// judged one by one.
 pub const LISTENERS_NOT_VALID: &str = "ListenersNotValid";
 
 fn scheduled() -> Condition {

@@ -134,7 +134,6 @@ fn a_choice_that_is_none_is_told_with_what_to_write() {
     );
 }
 
-/// The first thing that is wrong with the route of function `f/hello`.
 /// It is the name of no function.
 #[test]
 fn the_objects_own_name_may_be_as_long_as_names_are() {
@@ -143,6 +142,7 @@ fn the_objects_own_name_may_be_as_long_as_names_are() {
     assert!(Standard.default_spec(&gateway, None).is_ok());
 }
 
+/// The first thing that is wrong with the route of function `f/hello`.
 fn unroutable(change: impl FnOnce(&mut EffectiveSpec)) -> String {
     let mut spec = Standard.default_spec(&gateway(), None).expect("a spec");
     change(&mut spec);

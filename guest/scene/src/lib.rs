@@ -132,6 +132,7 @@ impl Scene {
         block_on(observe::services(
             &self.cluster,
             queries.clone(),
+            &terms,
             &mut world,
             &mut |_| (),
             interest,

@@ -56,7 +56,7 @@ impl Scene {
             insert(&cluster, Kind::Service, service);
         }
         let mut nobody = |_: &Interest| ();
-        let seen = observe::services(&cluster, queries, &mut world, &mut nobody, interest);
+        let seen = observe::services(&cluster, queries, &terms, &mut world, &mut nobody, interest);
         Ok(match block_on(seen) {
             Ok(()) => Ok(Self {
                 cluster,

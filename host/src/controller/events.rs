@@ -27,17 +27,9 @@ pub(super) async fn tell(
     notices: &[Notice],
 ) {
     let name = name_of(gateway);
-    let problems = problems.iter().map(
-        |Problem {
-             listener,
-             reason,
-             message,
-         }| {
-            let listener = listener.as_ref().map(|name| format!("Listener {name}: "));
-            let message = format!("{}{message}", listener.unwrap_or_default());
-            (true, reason, message)
-        },
-    );
+    let problems = problems
+        .iter()
+        .map(|problem| (true, &problem.reason, problem.to_string()));
     let notices = notices.iter().map(
         |Notice {
              is_warning,

@@ -11,6 +11,7 @@ use kube::{Resource, ResourceExt};
 use ofn_contract::{EffectiveSpec, KeyValue, LabelQuery, ObjectName, ServiceQuery};
 use serde::de::DeserializeOwned;
 
+use super::vet::Terms;
 use super::world::{World, recorded_targets, target_of};
 use crate::cluster::{Cluster, Kind, MOST_SERVICES, ReadError, name_of};
 use crate::kubernetes_gateway::{GatewayClass, KubernetesGateway};
@@ -153,12 +154,13 @@ pub async fn world<C: Cluster>(
     })
 }
 
-/// The Services that the component asked for, each once, by namespace and name: at most
-/// [`MOST_SERVICES`] and [`MOST_TEXT`]. A question whose answers are too many, with those of the questions
-/// before it, gets none. Few are asked at a time, so that what they are read from is not there for all.
+/// The Services that the component asked for and may see, each once, by namespace and name: at most
+/// [`MOST_SERVICES`] and 1 MiB. A question whose answers are too many, with those of the questions before it,
+/// gets none. Few are asked at a time, so that what they are read from is not there for all.
 pub async fn services<C: Cluster>(
     cluster: &C,
     queries: Vec<ServiceQuery>,
+    terms: &Terms,
     world: &mut World,
     interested: &mut (impl FnMut(&Interest) + Send),
     interest: Interest,
@@ -173,17 +175,19 @@ pub async fn services<C: Cluster>(
         ..name_of(&world.gateway)
     };
     let mut services: BTreeMap<ObjectName, Service> = BTreeMap::new();
-    let mut text = 0;
+    let mut size = 0;
     let asked = stream::iter(&interest.services).map(|query| cluster.list(Kind::Service, query));
     let mut asked = asked.buffered(MOST_AT_A_TIME);
     while let Some(found) = asked.try_next().await? {
         let mut found: BTreeMap<_, _> = found.into_iter().filter_map(service).collect();
         // The entry itself is never its own data plane.
         found.remove(&entry);
-        found.retain(|name, _| !services.contains_key(name));
-        let more: usize = found.values().map(text_of).sum();
-        if services.len() + found.len() <= usize::from(MOST_SERVICES) && text + more <= MOST_TEXT {
-            text += more;
+        found.retain(|name, _| {
+            terms.allow_namespace(&name.namespace) && !services.contains_key(name)
+        });
+        let more: usize = found.values().map(size_of).sum();
+        if services.len() + found.len() <= usize::from(MOST_SERVICES) && size + more <= MOST_BYTES {
+            size += more;
             services.append(&mut found);
         }
     }
@@ -194,18 +198,24 @@ pub async fn services<C: Cluster>(
 /// So many questions for Services are open at a time.
 const MOST_AT_A_TIME: usize = 4;
 
-/// Bytes of labels and annotations of all Services together. A component has little memory, and anybody may
-/// give a Service 256 KiB of annotations.
-const MOST_TEXT: usize = 1 << 20;
+/// Bytes of labels, annotations and ports of all Services together. A component has little memory, and anybody
+/// may give a Service 256 KiB of annotations, and ports without end.
+const MOST_BYTES: usize = 1 << 20;
 
-fn text_of(service: &Service) -> usize {
+/// What a component is given of a Service, in bytes, or a little more.
+fn size_of(service: &Service) -> usize {
+    /// A text or a number, beside what is in it.
+    const EACH: usize = 32;
     let metadata = &service.metadata;
     let pairs = metadata
         .labels
         .iter()
         .chain(&metadata.annotations)
         .flatten();
-    pairs.map(|(key, value)| key.len() + value.len()).sum()
+    let pairs = pairs.map(|(key, value)| 2 * EACH + key.len() + value.len());
+    let ports = service.spec.iter().flat_map(|spec| &spec.ports).flatten();
+    let ports = ports.map(|port| 3 * EACH + port.name.as_ref().map_or(0, String::len));
+    pairs.chain(ports).sum()
 }
 
 /// A Service without its `managedFields`, which may be the most of it, and its name.
@@ -316,7 +326,12 @@ mod tests {
             let mut world = world(&self.cluster, gateway, None, &mut |_| ())
                 .await
                 .expect("offline");
-            services(self, queries, &mut world, &mut |_| (), Interest::default())
+            let terms = Terms {
+                namespaces: vec!["infra".to_owned()],
+                ..Terms::default()
+            };
+            let interest = Interest::default();
+            services(self, queries, &terms, &mut world, &mut |_| (), interest)
                 .await
                 .expect("offline");
             world.services
@@ -362,6 +377,27 @@ mod tests {
         assert_eq!(numbers(&cluster, &labels, queries()), [60, 0, 40, 0]);
         let alone = Counting::default().with("a", 101);
         assert_eq!(numbers(&alone, &["a"], vec![labelled("a")]), [0]);
+    }
+
+    #[test]
+    fn services_that_a_component_may_not_see_do_not_count() {
+        let cluster = Counting::default().with("a", 60);
+        for number in 0..60 {
+            let service = json!({
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {
+                    "namespace": "tenant",
+                    "name": format!("a-{number}"),
+                    "labels": {"app": "a"},
+                    "annotations": {"odd": "x".repeat(200_000)},
+                },
+                "spec": {"ports": [{"port": 80}]},
+            });
+            let service = serde_json::from_value(service).expect("an object");
+            cluster.cluster.insert(Kind::Service, &service);
+        }
+        assert_eq!(numbers(&cluster, &["a"], vec![labelled("a")]), [60]);
     }
 
     #[test]

@@ -73,6 +73,15 @@ impl Problem {
     }
 }
 
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(listener) = &self.listener {
+            write!(f, "Listener {listener}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
 impl Notice {
     /// One that something may have to be done about.
     pub fn new(reason: &str, message: impl Into<String>) -> Self {
@@ -169,13 +178,7 @@ pub fn status(
         .find(|problem| problem.listener.is_none())
         .or_else(|| problems.first());
     if let Some(problem) = telling {
-        let mut message: Vec<String> = Vec::new();
-        for problem in problems {
-            message.push(match &problem.listener {
-                Some(listener) => format!("Listener {listener}: {}", problem.message),
-                None => problem.message.clone(),
-            });
-        }
+        let message: Vec<String> = problems.iter().map(Problem::to_string).collect();
         let ready = condition(
             "Ready",
             "False",

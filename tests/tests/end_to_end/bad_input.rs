@@ -90,7 +90,7 @@ async fn a_name_that_no_gateway_can_have_is_reported_and_keeps_no_deletion_from_
     scene: &Scene,
 ) -> Result<()> {
     scene.serve_ready().await?;
-    for name in ["contour/status", "contour?x", "my gateway", ".."] {
+    for name in ["contour?x", "my gateway", "..", "contour/status"] {
         scene
             .edit(json!({"spec": {"gatewayRef": {"name": name}}}))
             .await?;

@@ -70,7 +70,7 @@ fn explore(what: &str, world: World) -> Option<(&'static str, Vec<Action>)> {
         began.elapsed().as_secs_f64(),
     );
     if !checker.discoveries().is_empty() {
-        return first_discovery(again);
+        return Some(first_discovery(again).expect("what was found is found again"));
     }
     // Where a user edits, some writes of the host come too late: else nothing would be explored.
     let was_stale = again.seen.was_stale.load(Ordering::Relaxed);
@@ -79,11 +79,11 @@ fn explore(what: &str, world: World) -> Option<(&'static str, Vec<Action>)> {
         "{what}: no write was stale"
     );
     let (name, hash) = found.failure?;
-    let (_, way) = first_discovery(World {
+    let to_it = first_discovery(World {
         sought: Some(hash),
         ..again
-    })?;
-    Some((name, way))
+    });
+    Some((name, to_it.map(|(_, way)| way).unwrap_or_default()))
 }
 
 /// What should never be and is, with the shortest way to it.

@@ -2,14 +2,13 @@
 //! is just beyond does not, and where Kubernetes has the limit too the API server refuses it.
 
 use anyhow::{Context, Result, ensure};
-use kube::api::DynamicObject;
 use ofn_contract::{
     Decision, EffectiveSpec, Entry, EntryPort, EntryTarget, GatewayStatus, GatewayTemplate,
     KeyValue, Listener, RouteKind,
 };
-use ofn_gateway::kubernetes_gateway::KubernetesGateway;
 use ofn_gateway::pass::vet::{self, Wish};
 use ofn_policy::status::aggregate;
+use ofn_tests::implementation::{self, dns_name};
 use serde_json::json;
 
 use crate::stage::Stage;
@@ -32,20 +31,9 @@ struct OfStatus {
     is_kubernetes: bool,
 }
 
-/// A DNS subdomain of so many characters.
-fn name(length: usize) -> String {
-    let label = format!("{}.", "a".repeat(62));
-    let mut name = label.repeat(length / label.len() + 1);
-    name.truncate(length);
-    if name.ends_with('.') {
-        name.replace_range(length - 1.., "a");
-    }
-    name
-}
-
 /// A host name of so many characters under `ofn.io`.
 fn hostname(length: usize) -> String {
-    name(length - ".ofn.io".len()) + ".ofn.io"
+    dns_name(length - ".ofn.io".len()) + ".ofn.io"
 }
 
 fn text(length: usize) -> String {
@@ -114,8 +102,8 @@ const OF_DECISIONS: [OfDecision; 18] = [
         what: "characters of a listener's name",
         most: 253,
         set: |spec, decision, length| {
-            spec.listeners[0].name = name(length);
-            decision.listeners[0].name = name(length);
+            spec.listeners[0].name = dns_name(length);
+            decision.listeners[0].name = dns_name(length);
         },
         is_kubernetes: true,
     },
@@ -140,7 +128,7 @@ const OF_DECISIONS: [OfDecision; 18] = [
         what: "characters of the name of a label",
         most: 63,
         set: |_, decision, length| {
-            decision.template.labels = label(name(253) + "/" + &text(length), String::new());
+            decision.template.labels = label(dns_name(253) + "/" + &text(length), String::new());
         },
         is_kubernetes: true,
     },
@@ -148,7 +136,7 @@ const OF_DECISIONS: [OfDecision; 18] = [
         what: "characters of the prefix of a label",
         most: 253,
         set: |_, decision, length| {
-            decision.template.labels = label(name(length) + "/a", String::new());
+            decision.template.labels = label(dns_name(length) + "/a", String::new());
         },
         is_kubernetes: true,
     },
@@ -203,7 +191,7 @@ const OF_DECISIONS: [OfDecision; 18] = [
     OfDecision {
         what: "characters of the group of parameters",
         most: 253,
-        set: |_, decision, length| parameters(decision, "group", name(length)),
+        set: |_, decision, length| parameters(decision, "group", dns_name(length)),
         is_kubernetes: true,
     },
     OfDecision {
@@ -219,7 +207,7 @@ const OF_DECISIONS: [OfDecision; 18] = [
     OfDecision {
         what: "characters of the entry's host name",
         most: 253,
-        set: |_, decision, length| entry(decision).target = EntryTarget::HostName(name(length)),
+        set: |_, decision, length| entry(decision).target = EntryTarget::HostName(dns_name(length)),
         is_kubernetes: true,
     },
     OfDecision {
@@ -458,46 +446,16 @@ pub fn of_statuses_are_those_of_the_definition(stage: &Stage) -> Result<()> {
 
 /// As much as the definition of the Gateway API lets an implementation say of 64 listeners.
 pub fn are_wide_enough_for_what_an_implementation_may_say(stage: &Stage) -> Result<()> {
-    let conditions: Vec<_> = (0..8)
-        .map(|number| {
-            json!({
-                "type": format!("{number}{}", "x".repeat(315)), "status": "Unknown",
-                "reason": "x".repeat(1024), "message": "<".repeat(2048),
-                "lastTransitionTime": "2026-01-01T00:00:00Z",
-            })
-        })
-        .collect();
-    let kind = json!({"group": name(253), "kind": "K".repeat(63)});
-    let listeners: Vec<_> = (0..64)
-        .map(|number| Listener {
-            name: format!("{number:02}{}", name(251)),
-            port: 8000 + number,
-            ..stage.spec.listeners[0].clone()
-        })
-        .collect();
-    let of_listener = |listener: &Listener| {
-        json!({
-            "name": listener.name, "attachedRoutes": i32::MAX,
-            "supportedKinds": vec![&kind; 8], "conditions": conditions,
-        })
-    };
-    let address = json!({"type": format!("{}/x", name(251)), "value": "<".repeat(253)});
-    let gateway: DynamicObject = serde_json::from_value(json!({
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "Gateway",
-        "metadata": {"namespace": "infra", "name": "made"},
-        "spec": {"gatewayClassName": "any", "listeners": []},
-        "status": {
-            "addresses": vec![address; 16],
-            "conditions": conditions,
-            "listeners": listeners.iter().map(of_listener).collect::<Vec<_>>(),
-        },
-    }))?;
+    let listeners = (0..64).map(|number| Listener {
+        name: format!("{number:02}{}", dns_name(251)),
+        port: 8000 + number,
+        ..stage.spec.listeners[0].clone()
+    });
     let spec = EffectiveSpec {
-        listeners,
+        listeners: listeners.collect(),
         ..stage.spec.clone()
     };
-    let gateway = KubernetesGateway::from(gateway).to_contract();
+    let gateway = implementation::all_it_may_say(&spec.listeners);
     let status = aggregate(&spec, Some(&gateway), true);
     let conditions = status.listeners.iter().map(|one| one.conditions.len());
     ensure!(conditions.min() == Some(8));

@@ -13,7 +13,7 @@ use ofn_contract::ObjectName;
 use serde_json::{Value, json};
 
 use self::objects::{service, slices};
-use self::problems::{beside, foreign, of_other_families};
+use self::problems::{beside, foreign};
 use super::undone::{Cause, put_right};
 use super::{Guarded, Plan};
 use crate::cluster::{Change, Kind, Write, name_of};
@@ -80,7 +80,6 @@ pub(super) fn next(world: &World, wish: &Wish, again: &str, waits: bool, plan: &
         }
         return;
     }
-    plan.problems.extend(of_other_families(world, &slices));
     for (name, there) in &world.slices {
         if !slices.contains_key(name)
             && there.metadata.deletion_timestamp.is_none()

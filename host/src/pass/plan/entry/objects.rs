@@ -55,13 +55,16 @@ fn with_cluster_ips(world: &World, slices: &BTreeMap<String, DynamicObject>) -> 
     let mut families = slices.values().map(|slice| &slice.data["addressType"]);
     let there = world.entry.as_ref().and_then(|entry| entry.spec.as_ref());
     let first = there.and_then(|spec| spec.ip_families.as_ref()?.first());
-    match (families.next(), families.next()) {
+    let (policy, families) = match (families.next(), families.next(), first) {
         // The first family of a Service stays what it is, as long as it has cluster IPs.
-        (Some(family), None) if first.is_none_or(|first| family == first) => {
-            json!({"type": "ClusterIP", "ipFamilyPolicy": "SingleStack", "ipFamilies": [family]})
+        (Some(family), None, Some(first)) if family != first => {
+            ("PreferDualStack", json!([first, family]))
         }
-        _ => json!({"type": "ClusterIP", "ipFamilyPolicy": "PreferDualStack"}),
-    }
+        (Some(family), None, _) => ("SingleStack", json!([family])),
+        // Those that there are, in the cluster's order.
+        _ => return json!({"type": "ClusterIP", "ipFamilyPolicy": "PreferDualStack"}),
+    };
+    json!({"type": "ClusterIP", "ipFamilyPolicy": policy, "ipFamilies": families})
 }
 
 pub(super) fn slices(world: &World, wish: &Wish, entry: &Entry) -> BTreeMap<String, DynamicObject> {

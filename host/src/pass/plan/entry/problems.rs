@@ -1,9 +1,7 @@
 //! What keeps requests from going through the entry as they should.
 
-use std::collections::BTreeMap;
-
 use kube::Resource;
-use kube::api::{DynamicObject, ObjectMeta};
+use kube::api::ObjectMeta;
 
 use crate::cluster::Kind;
 use crate::names::{self, reason};
@@ -65,28 +63,6 @@ pub(super) fn beside(world: &World) -> Option<Problem> {
         format!(
             "{whose} is not ours, and sends a part of the functions' traffic to other addresses than \
              those of the Gateway: delete it"
-        ),
-    ))
-}
-
-/// The entry has no cluster IP of any family of its addresses. Where it is made anew the API server says so;
-/// one that has cluster IPs keeps their first family.
-pub(super) fn of_other_families(
-    world: &World,
-    slices: &BTreeMap<String, DynamicObject>,
-) -> Option<Problem> {
-    let there = world.entry.as_ref()?.spec.as_ref()?.ip_families.as_ref()?;
-    let mut families = slices.values().map(|slice| &slice.data["addressType"]);
-    let family = families.clone().next()?.as_str()?;
-    if families.any(|family| there.iter().any(|there| family == there)) {
-        return None;
-    }
-    let entry = world.entry_name();
-    Some(Problem::general(
-        reason::CREATION_FAILURE,
-        format!(
-            "Service {entry} cannot have a cluster IP of {family}, because this cluster gives none, and \
-             functions cannot be reached through it: the Gateway's addresses are all of {family}"
         ),
     ))
 }
