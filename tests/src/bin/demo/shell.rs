@@ -11,14 +11,14 @@ use owo_colors::OwoColorize;
 
 use crate::show::step;
 
-/// Leaves the user in a shell where kubectl and ofn-gateway talk to the cluster.
+/// Leaves the user in a shell where kubectl talks to the cluster, and ofn-gateway is found.
 pub fn open(kubeconfig: &Path, examples: &[String]) -> Result<()> {
     step("Your turn: this shell talks to that cluster. `exit` ends it and removes everything");
     for example in [
         "kubectl get gateways.networking.openfunction.io -A",
         "kubectl edit gateways.networking.openfunction.io openfunction -n openfunction",
         "kubectl get gateway contour -n projectcontour -o yaml",
-        "ofn-gateway render -f deploy/samples/default-gateway.yaml",
+        "ofn-gateway render -f deploy/samples/default-gateway.yaml -f deploy/samples/contour.yaml",
     ]
     .into_iter()
     .chain(examples.iter().map(String::as_str))
