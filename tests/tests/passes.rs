@@ -121,16 +121,29 @@ proptest! {
     }
 }
 
-/// A copy of a Gateway that we created has our mark, too.
-#[test]
-fn a_copy_of_a_created_gateway_is_somebody_elses_where_it_is_defined() {
-    let stage = Stage::new(&[platform()], &[]);
+/// The user lets the OpenFunction Gateway create a Gateway `infra/<name>`.
+fn define(stage: &Stage, name: &str, class: &str) {
     stage.change(Kind::Gateway, stage.ofn(), |ofn| {
         ofn["metadata"]["uid"] = json!("ours");
         ofn["spec"]["gatewayRef"] = Value::Null;
         ofn["spec"]["gatewayDef"] =
-            json!({"namespace": "infra", "name": "contour", "gatewayClassName": "other"});
+            json!({"namespace": "infra", "name": name, "gatewayClassName": class});
     });
+}
+
+/// The user lets it use the Gateway `infra/<name>` as one that exists.
+fn refer(stage: &Stage, name: &str) {
+    stage.change(Kind::Gateway, stage.ofn(), |ofn| {
+        ofn["spec"]["gatewayDef"] = Value::Null;
+        ofn["spec"]["gatewayRef"] = json!({"namespace": "infra", "name": name});
+    });
+}
+
+/// A copy of a Gateway that we created has our mark, too.
+#[test]
+fn a_copy_of_a_created_gateway_is_somebody_elses_where_it_is_defined() {
+    let stage = Stage::new(&[platform()], &[]);
+    define(&stage, "contour", "other");
     stage.change(Kind::KubernetesGateway, stage.gateway(), |gateway| {
         gateway["metadata"]["annotations"] =
             json!({"networking.openfunction.io/created-for": "ours"});
@@ -145,27 +158,11 @@ fn a_copy_of_a_created_gateway_is_somebody_elses_where_it_is_defined() {
 #[test]
 fn a_created_gateway_that_is_referred_to_afterwards_stays() {
     let stage = Stage::new(&[platform()], &[]);
-    let target = |kind: &'static str, other: &'static str| {
-        move |ofn: &mut Value| {
-            ofn["metadata"]["uid"] = json!("ours");
-            ofn["spec"][other] = Value::Null;
-            ofn["spec"][kind] =
-                json!({"namespace": "infra", "name": "made", "gatewayClassName": "contour"});
-        }
-    };
     let made = || stage.get(Kind::KubernetesGateway, &name("infra", "made"));
-    stage.change(
-        Kind::Gateway,
-        stage.ofn(),
-        target("gatewayDef", "gatewayRef"),
-    );
+    define(&stage, "made", "contour");
     stage.pass();
     assert!(made().is_object());
-    stage.change(
-        Kind::Gateway,
-        stage.ofn(),
-        target("gatewayRef", "gatewayDef"),
-    );
+    refer(&stage, "made");
     stage.pass();
     stage.delete();
     assert!(made().is_object());
@@ -297,19 +294,11 @@ fn an_annotation_of_ours_that_nobody_knows_is_told_once_and_keeps_nothing_from_b
 #[test]
 fn a_created_gateway_that_is_referred_to_stays_though_no_pass_came_before_the_deletion() {
     let stage = Stage::new(&[platform()], &[]);
-    let target = json!({"namespace": "infra", "name": "made", "gatewayClassName": "contour"});
     let made = || stage.get(Kind::KubernetesGateway, &name("infra", "made"));
-    stage.change(Kind::Gateway, stage.ofn(), |ofn| {
-        ofn["metadata"]["uid"] = json!("ours");
-        ofn["spec"]["gatewayRef"] = Value::Null;
-        ofn["spec"]["gatewayDef"] = target.clone();
-    });
+    define(&stage, "made", "contour");
     stage.pass();
     assert!(made().is_object());
-    stage.change(Kind::Gateway, stage.ofn(), |ofn| {
-        ofn["spec"]["gatewayDef"] = Value::Null;
-        ofn["spec"]["gatewayRef"] = target.clone();
-    });
+    refer(&stage, "made");
     stage.delete();
     assert!(made().is_object());
 }
@@ -317,12 +306,7 @@ fn a_created_gateway_that_is_referred_to_stays_though_no_pass_came_before_the_de
 #[test]
 fn of_several_problems_each_is_new_once() {
     let stage = Stage::new(&[platform()], &[]);
-    stage.change(Kind::Gateway, stage.ofn(), |ofn| {
-        ofn["metadata"]["uid"] = json!("ours");
-        ofn["spec"]["gatewayRef"] = Value::Null;
-        ofn["spec"]["gatewayDef"] =
-            json!({"namespace": "infra", "name": "contour", "gatewayClassName": "other"});
-    });
+    define(&stage, "contour", "other");
     let theirs = json!({
         "apiVersion": "v1",
         "kind": "Service",
